@@ -1,0 +1,228 @@
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import type { BigIntStats, Stats, StatsFs } from 'node:fs'
+import type { Effects } from './effects.ts'
+
+/** An open file whose writes are announced as effects. Offsets and lengths are bytes. */
+export class OpenFile {
+  readonly #handle: fs.FileHandle
+  readonly #effects: Effects
+  readonly path: string
+
+  constructor(handle: fs.FileHandle, effects: Effects, filePath: string) {
+    this.#handle = handle
+    this.#effects = effects
+    this.path = filePath
+  }
+
+  get fd(): number {
+    return this.#handle.fd
+  }
+
+  /** Reads up to `length` bytes; the result is shorter only where the file ends. */
+  async read(position: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafe(length)
+    const filled = await this.readInto(buffer, position)
+    return filled === length ? buffer : buffer.subarray(0, filled)
+  }
+
+  /** Fills `buffer` from `position` and returns how many bytes the file had. */
+  async readInto(buffer: Buffer, position: number): Promise<number> {
+    let done = 0
+    while (done < buffer.length) {
+      const { bytesRead } = await this.#handle.read(buffer, done, buffer.length - done, position + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return done
+  }
+
+  /** Writes all of `buffer` at `position`. */
+  async write(buffer: Buffer, position: number): Promise<void> {
+    this.#effects.before('file', `write ${this.path} ${position}+${buffer.length}`)
+    let done = 0
+    while (done < buffer.length) {
+      const { bytesWritten } = await this.#handle.write(buffer, done, buffer.length - done, position + done)
+      done += bytesWritten
+    }
+  }
+
+  async truncate(length: number): Promise<void> {
+    this.#effects.before('file', `truncate ${this.path} ${length}`)
+    await this.#handle.truncate(length)
+  }
+
+  async sync(): Promise<void> {
+    this.#effects.before('file', `fsync ${this.path}`)
+    await this.#handle.sync()
+  }
+
+  async stat(): Promise<Stats> {
+    return this.#handle.stat()
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** The file system as drivers use it: every change is announced to `Effects` before it is made. */
+export class Files {
+  readonly #effects: Effects
+
+  constructor(effects: Effects) {
+    this.#effects = effects
+  }
+
+  /** Opens for reading only. */
+  async openRead(filePath: string): Promise<OpenFile> {
+    return new OpenFile(await fs.open(filePath, 'r'), this.#effects, filePath)
+  }
+
+  /** Opens an existing file for reading and writing. */
+  async openWrite(filePath: string): Promise<OpenFile> {
+    return new OpenFile(await fs.open(filePath, 'r+'), this.#effects, filePath)
+  }
+
+  /** Creates a file for reading and writing; `exclusive` fails with EEXIST where one is, else it is emptied. */
+  async create(filePath: string, options: { exclusive?: boolean; mode?: number } = {}): Promise<OpenFile> {
+    this.#effects.before('file', `create ${filePath}`)
+    const handle = await fs.open(filePath, options.exclusive === true ? 'wx+' : 'w+', options.mode ?? 0o644)
+    return new OpenFile(handle, this.#effects, filePath)
+  }
+
+  /** Opens, runs `body`, closes whatever happens. */
+  async using<T>(file: Promise<OpenFile>, body: (file: OpenFile) => Promise<T>): Promise<T> {
+    const opened = await file
+    try {
+      return await body(opened)
+    } finally {
+      await opened.close()
+    }
+  }
+
+  async readText(filePath: string): Promise<string> {
+    return fs.readFile(filePath, 'utf8')
+  }
+
+  /** Directory entries, dot files included, sorted. */
+  async list(directory: string): Promise<string[]> {
+    return (await fs.readdir(directory)).sort()
+  }
+
+  async stat(filePath: string): Promise<Stats> {
+    return fs.stat(filePath)
+  }
+
+  async lstat(filePath: string): Promise<Stats> {
+    return fs.lstat(filePath)
+  }
+
+  /** Device and inode without rounding, to compare two names of one file. */
+  async identity(filePath: string): Promise<BigIntStats> {
+    return fs.stat(filePath, { bigint: true })
+  }
+
+  async statfs(directory: string): Promise<StatsFs> {
+    return fs.statfs(directory)
+  }
+
+  /** Whether the name exists (the link itself, not what it points to). Errors other than "no such name" are thrown. */
+  async exists(filePath: string): Promise<boolean> {
+    try {
+      await fs.lstat(filePath)
+      return true
+    } catch (error) {
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return false
+      throw error
+    }
+  }
+
+  async realpath(filePath: string): Promise<string> {
+    return fs.realpath(filePath)
+  }
+
+  async readlink(filePath: string): Promise<string> {
+    return fs.readlink(filePath)
+  }
+
+  async link(existing: string, name: string): Promise<void> {
+    this.#effects.before('file', `link ${existing} ${name}`)
+    await fs.link(existing, name)
+  }
+
+  async symlink(target: string, name: string): Promise<void> {
+    this.#effects.before('file', `symlink ${target} ${name}`)
+    await fs.symlink(target, name)
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#effects.before('file', `rename ${from} ${to}`)
+    await fs.rename(from, to)
+  }
+
+  async unlink(filePath: string): Promise<void> {
+    this.#effects.before('file', `unlink ${filePath}`)
+    await fs.unlink(filePath)
+  }
+
+  /** Removes a name if it exists; says whether it did. */
+  async unlinkIfPresent(filePath: string): Promise<boolean> {
+    try {
+      await this.unlink(filePath)
+      return true
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+  }
+
+  async makeDirectory(directory: string, options: { mode?: number; recursive?: boolean } = {}): Promise<void> {
+    this.#effects.before('file', `mkdir ${directory}`)
+    await fs.mkdir(directory, { mode: options.mode ?? 0o755, recursive: options.recursive ?? false })
+  }
+
+  async removeDirectory(directory: string): Promise<void> {
+    this.#effects.before('file', `rmdir ${directory}`)
+    await fs.rmdir(directory)
+  }
+
+  async changeMode(filePath: string, mode: number): Promise<void> {
+    this.#effects.before('file', `chmod ${filePath} ${mode.toString(8)}`)
+    await fs.chmod(filePath, mode)
+  }
+
+  async append(filePath: string, text: string): Promise<void> {
+    this.#effects.before('file', `append ${filePath}`)
+    await fs.appendFile(filePath, text)
+  }
+
+  /** Makes the names in a directory durable. */
+  async syncDirectory(directory: string): Promise<void> {
+    this.#effects.before('file', `fsync ${directory}`)
+    const handle = await fs.open(directory, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /**
+   * Replaces or creates a file so that a power cut leaves the old text or the new one, both whole:
+   * temporary file, fsync, rename, fsync of the directory.
+   */
+  async writeDurably(filePath: string, text: string, temporary = `${filePath}.new`): Promise<void> {
+    await this.using(this.create(temporary), async file => {
+      await file.write(Buffer.from(text), 0)
+      await file.sync()
+    })
+    await this.rename(temporary, filePath)
+    await this.syncDirectory(path.dirname(filePath))
+  }
+}
+
+/** Whether an unknown thrown value is a system error with this code. */
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

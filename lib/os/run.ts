@@ -1,0 +1,55 @@
+import type { Effects } from './effects.ts'
+
+export interface RunResult {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+  /** Exit codes that are an answer and not a failure. Default: only 0. */
+  readonly okExitCodes?: readonly number[]
+}
+
+/** A command that could not be run or ended with an unexpected exit code. The message has the reference's form (spec smapi 4.3). */
+export class CommandError extends Error {
+  readonly argv: readonly string[]
+  /** Exit code of the command; by convention of the SM tools an errno number. 127 when it could not be started. */
+  readonly exitCode: number
+  readonly stderr: string
+
+  constructor(argv: readonly string[], exitCode: number, stderr: string, reason: string) {
+    super(`Command [${argv.map(word => `'${word}'`).join(', ')}] failed (${reason.trim()}): exit code ${exitCode}`)
+    this.name = 'CommandError'
+    this.argv = argv
+    this.exitCode = exitCode
+    this.stderr = stderr
+  }
+}
+
+export type Run = (argv: readonly [string, ...string[]], options?: RunOptions) => Promise<RunResult>
+
+/** Makes the function that runs external commands: argv arrays only, never a shell, locale fixed so that output can be parsed. */
+export function makeRun(effects: Effects): Run {
+  return async (argv, options = {}) => {
+    effects.before('process', argv.join(' '))
+    const { execa } = await import('execa')
+    const [file, ...args] = argv
+    const result = await execa(file, args, {
+      reject: false,
+      stripFinalNewline: false,
+      env: { LC_ALL: 'C', ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    })
+    const exitCode = result.exitCode ?? 127
+    if (!(options.okExitCodes ?? [0]).includes(exitCode)) {
+      const said = result.stderr !== '' ? result.stderr : result.stdout
+      throw new CommandError(argv, exitCode, result.stderr, said !== '' ? said : (result.shortMessage ?? ''))
+    }
+    return { exitCode, stdout: result.stdout, stderr: result.stderr }
+  }
+}
