@@ -12,13 +12,7 @@ export type XmlValue = string | number | boolean | null | XmlDate | XmlValue[] |
 
 /** What can be encoded: an `XmlValue` that may be read-only. */
 export type XmlInput =
-  | string
-  | number
-  | boolean
-  | null
-  | XmlDate
-  | readonly XmlInput[]
-  | { readonly [key: string]: XmlInput }
+  string | number | boolean | null | XmlDate | readonly XmlInput[] | { readonly [key: string]: XmlInput }
 
 /** A document that is no XML-RPC, or a value that XML-RPC cannot carry. */
 export class XmlRpcError extends Error {
