@@ -1,4 +1,5 @@
 import type { Effects } from './effects.ts'
+import { strerror } from './strerror.ts'
 
 export interface RunResult {
   readonly exitCode: number
@@ -22,7 +23,8 @@ export class CommandError extends Error {
   readonly stderr: string
 
   constructor(argv: readonly string[], exitCode: number, stderr: string, reason: string) {
-    super(`Command [${argv.map(word => `'${word}'`).join(', ')}] failed (${reason.trim()}): exit code ${exitCode}`)
+    const words = argv.map(word => `'${word}'`).join(', ')
+    super(`Command [${words}] failed (${reason.trim()}): ${strerror(exitCode) ?? `exit code ${exitCode}`}`)
     this.name = 'CommandError'
     this.argv = argv
     this.exitCode = exitCode
