@@ -40,10 +40,10 @@ export function makeLogger(options: LoggerOptions = {}): Logger {
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error'), flush: () => sink.flush() }
 }
 
-const SECRET_KEYS = new Set(['password', 'cifspassword', 'chappassword', 'incoming_chappassword'])
+const SECRET_KEYS = new Set(['session_ref', 'password', 'cifspassword', 'chappassword', 'incoming_chappassword'])
 const MASK = '******'
 
-/** A device_config as it may be logged: passwords, and references to stored secrets, are replaced. */
+/** A device_config, or any map of request members, as it may be logged: passwords, references to stored secrets and the session are replaced. */
 export function maskSecrets(deviceConfig: Readonly<Record<string, string>>): Record<string, string> {
   const mask = ([key, value]: [string, string]) => [key, isSecret(key) ? MASK : value] as const
   return Object.fromEntries(Object.entries(deviceConfig).map(mask))
