@@ -26,11 +26,28 @@ export interface VhdInfo {
   readonly hidden: boolean
 }
 
+export interface CreateOptions {
+  /** Lay out the tables for this size, to grow into without moving anything; bytes. */
+  readonly maxSize?: number
+  /** A fixed disk instead of a dynamic one. */
+  readonly fixed?: boolean
+}
+
 export interface SnapshotOptions {
   /** The parent is a raw image, not a VHD. */
   readonly parentRaw?: boolean
   /** Link to exactly this parent, without the empty-parent rule (spec vhd 7.2 `-e`). */
   readonly exactParent?: boolean
+  /** As in `CreateOptions`. */
+  readonly maxSize?: number
+}
+
+/** The parent of a child whose name it does not bear yet. */
+export interface FutureParent {
+  /** Absolute path of the parent's present file. */
+  readonly parentFile: string
+  /** The name the parent will have in the child's directory. */
+  readonly linkName: string
 }
 
 /**
@@ -41,9 +58,14 @@ export interface SnapshotOptions {
  */
 export interface VhdUtil {
   /** Makes an empty dynamic disk; the virtual size is rounded up to 2 MiB. An existing file is replaced. */
-  create(path: string, virtualSize: number): Promise<void>
+  create(path: string, virtualSize: number, options?: CreateOptions): Promise<void>
   /** Makes an empty child of `parent` (or, by the empty-parent rule, of its first ancestor with data or root), of `parent`'s virtual size. */
   snapshot(child: string, parent: string, options?: SnapshotOptions): Promise<void>
+  /**
+   * Makes an empty child of the VHD that is now at `parentFile` but will be called `linkName`: for switches by two
+   * renames on file systems without hard links (spec file-sr 22.3 step 9).
+   */
+  createChild(child: string, parent: FutureParent): Promise<void>
   /** Virtual size, resolved parent and hidden flag, trusting only the footer copy at offset 0 (the disk may be open elsewhere). */
   info(path: string): Promise<VhdInfo>
   virtualSize(path: string): Promise<number>

@@ -1,0 +1,69 @@
+import { vhdError } from './errors.ts'
+import { BLOCK_UNUSED, SECTOR_SIZE, padToSector, tableBytes } from './layout.ts'
+import type { Storage } from './Storage.ts'
+
+const ENTRIES_PER_SECTOR = SECTOR_SIZE / 4
+
+/** The BAT in memory: for each block the sector of its bitmap, or nothing (spec vhd 2.6). */
+export class BlockTable {
+  /** Number of blocks in use by the virtual size; the table on disk may be longer. */
+  readonly count: number
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer, count: number) {
+    this.#bytes = bytes
+    this.count = count
+  }
+
+  /** Bytes as on disk: whole sectors. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Sector of the block's bitmap, undefined where the block is not allocated here. */
+  get(block: number): number | undefined {
+    const sector = this.#bytes.readUInt32BE(block * 4)
+    return sector === BLOCK_UNUSED ? undefined : sector
+  }
+
+  set(block: number, sector: number): void {
+    this.#bytes.writeUInt32BE(sector, block * 4)
+  }
+
+  *allocated(): IterableIterator<{ readonly block: number; readonly sector: number }> {
+    for (let block = 0; block < this.count; block++) {
+      const sector = this.get(block)
+      if (sector !== undefined) yield { block, sector }
+    }
+  }
+
+  allocatedCount(): number {
+    let found = 0
+    for (let block = 0; block < this.count; block++) if (this.get(block) !== undefined) found += 1
+    return found
+  }
+
+  get isEmpty(): boolean {
+    return this.allocated().next().done === true
+  }
+
+  /** The sector of the table that holds a block's entry: its index and bytes. */
+  sectorOf(block: number): { readonly offset: number; readonly bytes: Buffer } {
+    const offset = Math.floor(block / ENTRIES_PER_SECTOR) * SECTOR_SIZE
+    return { offset, bytes: this.#bytes.subarray(offset, offset + SECTOR_SIZE) }
+  }
+}
+
+/** A table of unused entries; the rest of its last sector is zero (spec vhd 2.6). */
+export function emptyTable(entries: number): BlockTable {
+  const bytes = Buffer.alloc(tableBytes(entries))
+  bytes.fill(0xff, 0, entries * 4)
+  return new BlockTable(bytes, entries)
+}
+
+/** Reads the first `count` entries of the table at `offset`. Throws EINVAL where it does not fit in the image. */
+export async function readTable(storage: Storage, offset: number, count: number): Promise<BlockTable> {
+  const length = padToSector(count * 4)
+  if (offset + length > storage.size) throw vhdError('EINVAL', `${storage.path}: block table exceeds the image`)
+  return new BlockTable(await storage.read(offset, length), count)
+}

@@ -1,0 +1,48 @@
+import path from 'node:path'
+import type { Files } from '../os/files.ts'
+import { asVhdError } from './errors.ts'
+import { readKeyHash } from './modify.ts'
+import { usingVhd } from './VhdImage.ts'
+import { VhdError, type VhdScanError, type VhdScanRow } from './VhdUtil.ts'
+
+/** Open files at a time. */
+const PARALLEL = 16
+
+/**
+ * One row per name the shell pattern `*.vhd` matches in a directory, sorted (spec file-sr 4.2, vhd 7.13 `-f`).
+ * A file that cannot be read is a row with its error; only a directory that cannot be listed throws.
+ */
+export async function scanDirectory(files: Files, directory: string): Promise<(VhdScanRow | VhdScanError)[]> {
+  const names = (await asVhdError(directory, () => files.list(directory))).filter(isVhdName)
+  const rows: (VhdScanRow | VhdScanError)[] = []
+  const queue = names.entries()
+  const worker = async (): Promise<void> => {
+    for (const [index, name] of queue) rows[index] = await scanFile(files, directory, name)
+  }
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, names.length) }, worker))
+  return rows
+}
+
+function isVhdName(name: string): boolean {
+  return name.endsWith('.vhd') && !name.startsWith('.')
+}
+
+async function scanFile(files: Files, directory: string, name: string): Promise<VhdScanRow | VhdScanError> {
+  try {
+    return await asVhdError(name, () => readRow(files, path.join(directory, name)))
+  } catch (error) {
+    if (error instanceof VhdError) return { name, error }
+    throw error
+  }
+}
+
+async function readRow(files: Files, file: string): Promise<VhdScanRow> {
+  return usingVhd(files, file, { backupFooter: true, allowPoisoned: true }, async image => ({
+    name: path.basename(file),
+    virtualSize: image.virtualSize,
+    physicalSize: image.storage.size,
+    hidden: image.footer.hidden !== 0,
+    parentName: image.isDifferencing ? image.header.parentName : undefined,
+    keyHash: await readKeyHash(image),
+  }))
+}
