@@ -38,10 +38,10 @@ export async function lockFile(filePath: string): Promise<LockedFile | undefined
   throw new SmError('LockErr', `${filePath} keeps being removed`)
 }
 
-/** Undefined where the directory vanished between its making and the opening. */
+/** Undefined where the directory vanished while it was made or before the file was opened. */
 async function openLockFile(filePath: string): Promise<fs.FileHandle | undefined> {
-  await fs.mkdir(path.dirname(filePath), { recursive: true })
   try {
+    await fs.mkdir(path.dirname(filePath), { recursive: true })
     return await fs.open(filePath, constants.O_RDWR | constants.O_CREAT, 0o644)
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
