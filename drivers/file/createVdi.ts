@@ -1,0 +1,124 @@
+import { parseSize } from '../../lib/smapi/commands.ts'
+import { hasIllegalXmlChar } from '../../lib/smapi/labels.ts'
+import type { Request } from '../../lib/smapi/Request.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
+import type { VdiInfo } from '../VDI.ts'
+import type { FileKind, FileVDI } from './FileVDI.ts'
+import { MAX_VHD_SIZE, newVhdName, roundVirtualSize, vhdName, rawName } from './layout.ts'
+import { requireMounted } from './preconditions.ts'
+
+/** Keys of `vdi_sm_config` that end up in the record. */
+const PASSED_THROUGH = ['base_mirror', 'key_hash'] as const
+
+/** @throws SmError VDIType */
+export function requestedKind(request: Request): FileKind {
+  const type = request.vdiSmConfig['type'] ?? 'vhd'
+  if (type !== 'vhd' && type !== 'raw') throw new SmError('VDIType', `Invalid VDI type ${type}`)
+  return type
+}
+
+/**
+ * vdi_create (spec file-sr 9.1). Steps, under the SR lock:
+ * 1. build the image under a temporary name and make it durable;
+ * 2. introduce the record;
+ * 3. commit: rename to the final name, fsync the directory.
+ * Stopped before 3, the temporary file is removed by the next recovery and the record forgotten by the next scan.
+ * @throws SmError IllegalXMLChar, VDIExists, VDISize, VDICreate, SRUnavailable
+ */
+export async function createVdi(vdi: FileVDI, request: Request): Promise<VdiInfo> {
+  requireLegalLabels(request)
+  await requireMounted(vdi.sr)
+  await requireAbsent(vdi)
+  const size = virtualSizeFor(vdi.kind, parseSize(request.args[0] ?? ''))
+  const { files } = vdi.sr.context.system
+  const temporary = vdi.sr.file(vdi.kind === 'vhd' ? newVhdName(vdi.uuid) : `${rawName(vdi.uuid)}.new`)
+  try {
+    await buildImage(vdi, temporary, size)
+    vdi.virtualSize = vdi.kind === 'vhd' ? await (await vdi.sr.vhdUtil()).virtualSize(temporary) : size
+    vdi.physicalUtilisation = (await files.stat(temporary)).size
+    const ref = await introduceCreated(vdi, request)
+    await commitCreated(vdi, { temporary, ref })
+  } catch (error) {
+    await files.unlinkIfPresent(temporary)
+    if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
+      throw new SmError('VDICreate', `error ${Math.abs(error.errno)}`, { cause: error })
+    }
+    throw error
+  }
+  await vdi.sr.adjustStatistics(vdi.virtualSize)
+  return vdi.info()
+}
+
+function requireLegalLabels(request: Request): void {
+  const [, label = '', description = ''] = request.args
+  if (hasIllegalXmlChar(label) || hasIllegalXmlChar(description)) {
+    throw new SmError('IllegalXMLChar', 'name and description must consist of characters that XML 1.0 permits')
+  }
+}
+
+async function requireAbsent(vdi: FileVDI): Promise<void> {
+  const { files } = vdi.sr.context.system
+  for (const name of [vhdName(vdi.uuid), rawName(vdi.uuid)]) {
+    if (await files.exists(vdi.sr.file(name))) throw new SmError('VDIExists')
+  }
+}
+
+function virtualSizeFor(kind: FileKind, requested: number): number {
+  if (kind === 'raw') return requested
+  if (requested > MAX_VHD_SIZE) throw new SmError('VDISize', 'VDI size must be between 1 MB and 2088960 MB')
+  return roundVirtualSize(requested)
+}
+
+async function buildImage(vdi: FileVDI, temporary: string, size: number): Promise<void> {
+  if (vdi.kind === 'vhd') {
+    const tool = await vdi.sr.vhdUtil()
+    await tool.create(temporary, size)
+    const keyHash = vdi.sr.context.request.vdiSmConfig['key_hash']
+    if (keyHash !== undefined) await tool.setKeyHash(temporary, keyHash)
+    return
+  }
+  const { files } = vdi.sr.context.system
+  await files.using(files.create(temporary), async file => {
+    await file.truncate(size)
+    await file.sync()
+  })
+}
+
+async function introduceCreated(vdi: FileVDI, request: Request): Promise<string> {
+  const [, label = '', description = '', metadataOfPool = '', isASnapshot, snapshotTime, snapshotOf = '', readOnly] = request.args
+  const smConfig: Record<string, string> = vdi.kind === 'raw' ? { type: 'raw' } : {}
+  for (const key of PASSED_THROUGH) {
+    const value = request.vdiSmConfig[key]
+    if (value !== undefined) smConfig[key] = value
+  }
+  return vdi.sr.context.xapi.vdiDbIntroduce({
+    uuid: vdi.uuid,
+    name_label: label,
+    name_description: description,
+    SR: await vdi.sr.srRef(),
+    type: request.vdiType ?? 'user',
+    sharable: false,
+    read_only: readOnly === 'true',
+    location: vdi.uuid,
+    sm_config: smConfig,
+    managed: true,
+    virtual_size: vdi.virtualSize,
+    physical_utilisation: vdi.physicalUtilisation,
+    metadata_of_pool: metadataOfPool,
+    is_a_snapshot: isASnapshot === 'true',
+    ...(snapshotTime === undefined || snapshotTime === '' ? {} : { snapshot_time: snapshotTime }),
+    snapshot_of: snapshotOf,
+    cbt_enabled: false,
+  })
+}
+
+async function commitCreated(vdi: FileVDI, made: { temporary: string; ref: string }): Promise<void> {
+  const { files } = vdi.sr.context.system
+  try {
+    await files.rename(made.temporary, vdi.path)
+    await files.syncDirectory(vdi.sr.path)
+  } catch (error) {
+    if (!(await files.exists(vdi.path))) await vdi.sr.context.xapi.vdiDbForget(made.ref)
+    throw error
+  }
+}

@@ -1,0 +1,71 @@
+import { XapiError, type Ref } from '../lib/xapi/XapiClient.ts'
+import type { Context } from './Context.ts'
+
+/** A VDI by the names that pausing needs. */
+export interface PausableVdi {
+  readonly ref: Ref
+  readonly uuid: string
+}
+
+/** sm_config key that keeps every host from activating a VDI. */
+const PAUSED = 'paused'
+const HOST_KEY = /^host_(.+)$/
+
+/**
+ * Stops I/O to a VDI on every host that has it open and keeps all others from opening it (spec file-sr 16).
+ * False, with nothing changed, where it is paused already or a host refuses.
+ */
+export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<boolean> {
+  const { xapi, log } = context
+  try {
+    await xapi.vdiAddToSmConfig(vdi.ref, PAUSED, 'true')
+  } catch (error) {
+    if (!(error instanceof XapiError) || error.code !== 'MAP_DUPLICATE_KEY') throw error
+    log.warn(`VDI ${vdi.uuid} is paused by someone else`)
+    return false
+  }
+  const done: Ref[] = []
+  for (const host of hostsOf(await xapi.vdiGetSmConfig(vdi.ref))) {
+    if (!(await callTapdisk(context, host, 'pause', vdi))) {
+      for (const paused of done) await callTapdisk(context, paused, 'unpause', vdi)
+      await xapi.vdiRemoveFromSmConfig(vdi.ref, PAUSED)
+      return false
+    }
+    done.push(host)
+  }
+  return true
+}
+
+/** Resumes a VDI everywhere. False, and it stays paused, where a host does not resume it. `secondary`: an NBD mirror to attach. */
+export async function unpauseVdi(context: Context, vdi: PausableVdi, secondary?: string): Promise<boolean> {
+  const { xapi, log } = context
+  const smConfig = await xapi.vdiGetSmConfig(vdi.ref)
+  for (const host of hostsOf(smConfig)) {
+    if (await callTapdisk(context, host, 'unpause', { ...vdi, secondary })) continue
+    log.error(`VDI ${vdi.uuid} stays paused: ${host} does not resume it`)
+    return false
+  }
+  if (PAUSED in smConfig) await xapi.vdiRemoveFromSmConfig(vdi.ref, PAUSED)
+  return true
+}
+
+/** The hosts that have a VDI active, by its `host_<ref>` keys. */
+export function hostsOf(smConfig: Readonly<Record<string, string>>): Ref[] {
+  return Object.keys(smConfig).flatMap(key => HOST_KEY.exec(key)?.[1] ?? [])
+}
+
+async function callTapdisk(
+  context: Context,
+  host: Ref,
+  action: 'pause' | 'unpause',
+  vdi: PausableVdi & { readonly secondary?: string | undefined },
+): Promise<boolean> {
+  const args = { sr_uuid: context.request.srUuid, vdi_uuid: vdi.uuid, failfast: 'False' }
+  try {
+    const all = vdi.secondary === undefined ? args : { ...args, secondary: vdi.secondary }
+    return (await context.xapi.hostCallPlugin(host, 'tapdisk-pause', action, all)) === 'True'
+  } catch (error) {
+    context.log.error(`${action} of VDI ${vdi.uuid} on ${host} failed: ${String(error)}`)
+    return false
+  }
+}
