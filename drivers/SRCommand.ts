@@ -17,7 +17,11 @@ export interface Plugin {
  */
 export async function runPlugin(plugin: Plugin, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   const answer = await answerTo(plugin, argv)
-  await new Promise<void>(resolve => process.stdout.write(answer, () => resolve()))
+  await new Promise<void>(resolve => {
+    process.stdout.write(answer, () => {
+      resolve()
+    })
+  })
 }
 
 /** The XML document that answers one plugin call. Never rejects. */
