@@ -162,7 +162,9 @@ describe('waiting', () => {
     const lock = await other.lock('ns', 'sr')
     const controller = new AbortController()
     const waiting = ours.lock('ns', 'sr', { signal: controller.signal })
-    setTimeout(() => controller.abort(new Error('enough')), 30)
+    setTimeout(() => {
+      controller.abort(new Error('enough'))
+    }, 30)
     await expect(waiting).rejects.toThrow('enough')
     await lock.release()
     expect(await taken(other.tryLock('ns', 'sr'))).toBe(true)
@@ -237,9 +239,9 @@ describe('lock files', () => {
 
   it('are made again and again while others remove them', async () => {
     const remover = makeManager()
-    let done = false
+    const done = new AbortController()
     const removing = (async () => {
-      while (!done) {
+      while (!done.signal.aborted) {
         await remover.removeNamespace('ns')
         await sleep(1)
       }
@@ -250,7 +252,7 @@ describe('lock files', () => {
         await lock.release()
       }
     } finally {
-      done = true
+      done.abort()
       await removing
     }
   })

@@ -14,6 +14,10 @@ function decode(command: string, members: Record<string, XmlInput>) {
   return decodeRequest(encodeMethodCall(command, [{ command, ...members }]))
 }
 
+function without(name: string, members: Record<string, XmlInput>): Record<string, XmlInput> {
+  return Object.fromEntries(Object.entries(members).filter(([key]) => key !== name))
+}
+
 function codeOf(action: () => unknown): number | undefined {
   try {
     action()
@@ -103,8 +107,7 @@ describe('a request is a BadRequest (143)', () => {
   )
 
   it('without device_config', () => {
-    const { device_config: _, ...rest } = IN_SR
-    expect(codeOf(() => decode('sr_scan', rest))).toBe(143)
+    expect(codeOf(() => decode('sr_scan', without('device_config', IN_SR)))).toBe(143)
     expect(codeOf(() => decode('sr_get_driver_info', {}))).toBe(143)
   })
 
@@ -112,7 +115,7 @@ describe('a request is a BadRequest (143)', () => {
     expect(codeOf(() => decode('sr_scan', BASE))).toBe(143)
     expect(codeOf(() => decode('sr_scan', { ...IN_SR, sr_uuid: '' }))).toBe(143)
     expect(codeOf(() => decode('vdi_delete', IN_SR))).toBe(143)
-    const { session_ref: _, ...offline } = ON_VDI
+    const offline = without('session_ref', ON_VDI)
     expect(codeOf(() => decode('vdi_delete', offline))).toBe(143)
     expect(decode('vdi_attach_from_config', offline).vdiUuid).toBe(DISK)
     expect(decode('sr_probe', { ...BASE, sr_sm_config: { a: 'b' } }).srSmConfig).toEqual({ a: 'b' })

@@ -158,7 +158,7 @@ describe('a document', () => {
 })
 
 describe('an answer', () => {
-  it.each([
+  it.each<[string, unknown]>([
     ['vdi-create-response', { location: DISK, uuid: DISK }],
     ['vdi-revert-response', null],
     ['sr-probe-response', expect.stringContaining('<SRlist><SR><UUID>')],
