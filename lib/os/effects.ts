@@ -1,5 +1,10 @@
+import { appendFileSync } from 'node:fs'
+import { constants } from 'node:os'
+
 /** What a process does to the outside world; each is a place where it can be stopped. */
 export type EffectKind = 'file' | 'process' | 'xapi' | 'lock' | 'mount'
+
+const TRACE = 'trace:'
 
 type Action = 'kill' | { errno: string }
 
@@ -9,25 +14,24 @@ type Action = 'kill' | { errno: string }
  * `SM_FIST` is a comma-separated list. An entry is a named crash point (`FileSR_revert_create_src`)
  * or `effect:N`, the N-th effect counted from 1; by default the process kills itself there with
  * SIGKILL, as a power cut would. `…=EIO` (any errno name) makes the point fail with that error instead.
+ * `trace:FILE` appends a line per effect to a file: number, kind, what.
  * Ignored unless the process is root or runs under the test runner.
  */
 export class Effects {
   readonly #actions: ReadonlyMap<string, Action>
-  readonly #observe: ((index: number, kind: EffectKind, detail: string) => void) | undefined
+  readonly #trace: string | undefined
   #count = 0
 
-  constructor(
-    fist: string | undefined = permittedFist(),
-    observe?: (index: number, kind: EffectKind, detail: string) => void,
-  ) {
-    this.#actions = parseFist(fist ?? '')
-    this.#observe = observe
+  constructor(fist: string | undefined = permittedFist()) {
+    const entries = (fist ?? '').split(',').map(entry => entry.trim())
+    this.#trace = entries.find(entry => entry.startsWith(TRACE))?.slice(TRACE.length)
+    this.#actions = parseFist(entries)
   }
 
   /** Announces an effect that is about to happen. Throws an errno error where a test asks for one. */
   before(kind: EffectKind, detail: string): void {
     this.#count += 1
-    this.#observe?.(this.#count, kind, detail)
+    if (this.#trace !== undefined) appendFileSync(this.#trace, `${this.#count} ${kind} ${detail}\n`)
     this.#trigger(`effect:${this.#count}`, `${kind} ${detail}`)
   }
 
@@ -49,11 +53,11 @@ function permittedFist(): string | undefined {
   return allowed ? process.env['SM_FIST'] : undefined
 }
 
-function parseFist(list: string): Map<string, Action> {
+function parseFist(entries: readonly string[]): Map<string, Action> {
   const actions = new Map<string, Action>()
-  for (const entry of list.split(',')) {
-    const [key, errno] = entry.trim().split('=')
-    if (key !== undefined && key !== '') actions.set(key, errno === undefined ? 'kill' : { errno })
+  for (const entry of entries) {
+    const [key, errno] = entry.split('=')
+    if (key !== undefined && key !== '' && !entry.startsWith(TRACE)) actions.set(key, errno === undefined ? 'kill' : { errno })
   }
   return actions
 }
@@ -62,5 +66,7 @@ function parseFist(list: string): Map<string, Action> {
 export function errnoError(code: string, message: string, cause?: unknown): NodeJS.ErrnoException {
   const error: NodeJS.ErrnoException = new Error(`${code}: ${message}`, cause === undefined ? undefined : { cause })
   error.code = code
+  const number = (constants.errno as Readonly<Record<string, number>>)[code]
+  if (number !== undefined) error.errno = -number
   return error
 }
