@@ -20,9 +20,14 @@ type Action = 'kill' | { errno: string }
 export class Effects {
   readonly #actions: ReadonlyMap<string, Action>
   readonly #trace: string | undefined
+  readonly #observe: ((index: number, kind: EffectKind, detail: string) => void) | undefined
   #count = 0
 
-  constructor(fist: string | undefined = permittedFist()) {
+  constructor(
+    fist: string | undefined = permittedFist(),
+    observe?: (index: number, kind: EffectKind, detail: string) => void,
+  ) {
+    this.#observe = observe
     const entries = (fist ?? '').split(',').map(entry => entry.trim())
     this.#trace = entries.find(entry => entry.startsWith(TRACE))?.slice(TRACE.length)
     this.#actions = parseFist(entries)
@@ -31,6 +36,7 @@ export class Effects {
   /** Announces an effect that is about to happen. Throws an errno error where a test asks for one. */
   before(kind: EffectKind, detail: string): void {
     this.#count += 1
+    this.#observe?.(this.#count, kind, detail)
     if (this.#trace !== undefined) appendFileSync(this.#trace, `${this.#count} ${kind} ${detail}\n`)
     this.#trigger(`effect:${this.#count}`, `${kind} ${detail}`)
   }
