@@ -74,9 +74,14 @@ export function unpack(golden: GoldenCase): string {
   for (const file of golden.files) {
     const target = path.join(directory, file.path)
     fs.mkdirSync(path.dirname(target), { recursive: true })
-    fs.writeFileSync(target, gunzipSync(fs.readFileSync(path.join(ROOT, golden.name, `${file.path}.gz`))))
+    fs.writeFileSync(target, goldenFile(golden, file.path))
   }
   return directory
+}
+
+/** One file of a case as the reference left it at the end. */
+export function goldenFile(golden: GoldenCase, file: string): Buffer {
+  return gunzipSync(fs.readFileSync(path.join(ROOT, golden.name, `${file}.gz`)))
 }
 
 export function scratch(): string {

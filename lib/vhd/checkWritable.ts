@@ -1,0 +1,20 @@
+import { overlappingBlocks } from './checkBlocks.ts'
+import { vhdError } from './errors.ts'
+import { bitmapBytes, SECTOR_SIZE } from './layout.ts'
+import type { VhdLayer } from './VhdLayer.ts'
+
+/** Throws EROFS for a hidden disk and EINVAL for one whose tables would lead writes astray (spec datapath 14.2). */
+export function checkWritable({ image, table, batmap }: VhdLayer): void {
+  if (image.footer.hidden !== 0) throw vhdError('EROFS', `${image.path} is hidden: others may depend on it`)
+  if (image.footer.hasBatmap && batmap === undefined) throw vhdError('EINVAL', `${image.path}: invalid batmap`)
+  const start = image.endOfMetadata(batmap)
+  const bitmapLength = bitmapBytes(image.header.blockSize)
+  for (const { block, sector } of table.allocated()) {
+    const offset = sector * SECTOR_SIZE
+    if (offset < start || offset + bitmapLength > image.storage.size) {
+      throw vhdError('EINVAL', `${image.path}: block ${block} lies outside the data`)
+    }
+  }
+  const [overlapping] = overlappingBlocks(table, image.blockSpan)
+  if (overlapping !== undefined) throw vhdError('EINVAL', `${image.path}: block ${overlapping} overlaps another one`)
+}
