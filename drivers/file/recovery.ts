@@ -1,4 +1,6 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
+import { isErrno } from '../../lib/os/files.ts'
+import { inspectVhd } from '../../lib/vhd/inspect.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { findLeftovers, resizeJournalName, vhdName } from './layout.ts'
 import { revertJournal } from './revert/journal.ts'
@@ -25,17 +27,31 @@ export async function recoverDirectory(sr: FileFamilySR): Promise<void> {
   }
 }
 
-/** An offline resize that was interrupted is undone: the disk is what it was (spec vhd 9.4). */
+/**
+ * An offline resize that was interrupted is undone, or cleaned up after if it was complete (spec vhd 9.4). Both footers
+ * are poisoned before anything else is changed: where neither is, the journal alone is left.
+ */
 async function recoverResize(sr: FileFamilySR, vdi: string): Promise<void> {
   const { files } = sr.context.system
   const journal = sr.file(resizeJournalName(vdi))
+  const image = sr.file(vhdName(vdi))
   sr.context.log.warn(`interrupted resize of VDI ${vdi}: undoing it`)
-  if (await files.exists(sr.file(vhdName(vdi)))) {
-    await (await sr.vhdUtil()).revertResize(sr.file(vhdName(vdi)), journal)
+  if ((await files.exists(image)) && (await isPoisoned(sr, image))) {
+    await (await sr.vhdUtil()).revertResize(image, journal)
   } else {
     await files.unlinkIfPresent(journal)
   }
   await files.syncDirectory(sr.path)
+}
+
+async function isPoisoned(sr: FileFamilySR, image: string): Promise<boolean> {
+  try {
+    for (const backupFooter of [true, false]) await inspectVhd(sr.context.system.files, image, { backupFooter })
+    return false
+  } catch (error) {
+    if (isErrno(error, 'EINVAL')) return true
+    throw error
+  }
 }
 
 /**

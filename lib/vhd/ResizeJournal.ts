@@ -63,7 +63,7 @@ export class ResizeJournal {
 
   /** The growth was finished; only the clean-up may be missing. */
   get isCommitted(): boolean {
-    return this.#header.metadataEntries === 0 && this.#header.dataEntries === 0
+    return this.#header.metadataOffset === 0 && this.#header.metadataEntries === 0
   }
 
   /** Appends one entry, then the header that counts it. Not durable before `sync`. */
@@ -144,7 +144,15 @@ export async function createJournal(
 ): Promise<ResizeJournal> {
   const file = await files.create(path, { exclusive: true })
   const start = { dataEntries: 0, metadataEntries: 0, dataOffset: SECTOR_SIZE, metadataOffset: SECTOR_SIZE }
-  return new ResizeJournal(file, { ...disk, ...start, end: SECTOR_SIZE })
+  const header = { ...disk, ...start, end: SECTOR_SIZE }
+  try {
+    await file.write(packHeader(header), 0)
+  } catch (error) {
+    await file.close()
+    await files.unlinkIfPresent(path)
+    throw error
+  }
+  return new ResizeJournal(file, header)
 }
 
 /** Opens a journal. Throws ENOENT, EPIPE for one that is cut off, EINVAL for what is none. */
@@ -152,7 +160,8 @@ export async function openJournal(files: Files, path: string): Promise<ResizeJou
   const file = await files.openRead(path)
   try {
     const raw = await file.read(0, SECTOR_SIZE)
-    if (raw.length < SECTOR_SIZE) throw vhdError('EPIPE', `journal ${path} is cut off`)
+    const cut = raw.length < SECTOR_SIZE || raw.every(byte => byte === 0)
+    if (cut) throw vhdError('EPIPE', `journal ${path} is cut off`)
     return new ResizeJournal(file, unpackHeader(raw, path, (await file.stat()).size))
   } catch (error) {
     await file.close()

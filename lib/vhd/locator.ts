@@ -63,5 +63,5 @@ function decode(code: number, bytes: Buffer): string | undefined {
 }
 
 function isAscii(text: string): boolean {
-  return [...text].every(character => character.charCodeAt(0) < 0x80)
+  return Buffer.byteLength(text) === text.length
 }

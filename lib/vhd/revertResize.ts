@@ -1,4 +1,4 @@
-import type { Files } from '../os/files.ts'
+import { type Files, isErrno } from '../os/files.ts'
 import { vhdError } from './errors.ts'
 import { changeFooter, decodeFooter, type Footer } from './footer.ts'
 import { endFooterOffset, writeFooters } from './footers.ts'
@@ -9,24 +9,38 @@ import { usingVhd } from './VhdImage.ts'
 
 /**
  * Undoes an interrupted journaled resize and removes the journal (spec vhd 7.10, 9.4). Where the growth itself was
- * finished only the clean-up is. May be interrupted and repeated.
+ * finished only the clean-up is; where it had not begun only the journal goes. May be interrupted and repeated.
  * Throws EINVAL for a bad journal or one of another disk, ENOENT and EPIPE for a missing or cut one: nothing is changed then.
  */
 export async function revertResizeOf(files: Files, file: string, journalPath: string): Promise<void> {
-  const journal = await openJournal(files, journalPath)
-  try {
-    if (journal.isCommitted) await finishGrowth(files, file, journal)
-    else await undoGrowth(files, file, journal)
-  } finally {
-    await journal.close()
-  }
+  const journal = await openJournal(files, journalPath).catch(async (error: unknown) => {
+    if (isErrno(error, 'EPIPE') && (await isUntouched(files, file))) return undefined
+    throw error
+  })
+  if (journal !== undefined) await follow(files, file, journal).finally(() => journal.close())
   await files.unlink(journalPath)
+}
+
+async function follow(files: Files, file: string, journal: ResizeJournal): Promise<void> {
+  if (journal.isCommitted) return finishGrowth(files, file, journal)
+  if (!(await isUntouched(files, file, journal))) return undoGrowth(files, file, journal)
+}
+
+/** Before anything else changes both footers are poisoned, and both stay so until the journal is committed. */
+async function isUntouched(files: Files, file: string, journal?: ResizeJournal): Promise<boolean> {
+  const storage = await openStorage(files, file, false)
+  try {
+    const { copy, end } = await readFooters(storage)
+    if (journal !== undefined) requireSameDisk(copy ?? end, journal, file)
+    return copy?.poisoned === false && end?.poisoned !== true
+  } finally {
+    await storage.close()
+  }
 }
 
 async function finishGrowth(files: Files, file: string, journal: ResizeJournal): Promise<void> {
   await usingVhd(files, file, { write: true, allowPoisoned: true }, async image => {
     requireSameDisk(image.footer, journal, file)
-    if (!image.footer.poisoned) return
     await writeFooters(image, changeFooter(image.footer, { poisoned: false }), await endFooterOffset(image))
     await image.storage.sync()
   })
@@ -35,7 +49,6 @@ async function finishGrowth(files: Files, file: string, journal: ResizeJournal):
 async function undoGrowth(files: Files, file: string, journal: ResizeJournal): Promise<void> {
   const storage = await openStorage(files, file, true)
   try {
-    requireSameDisk(await readAnyFooter(storage), journal, file)
     const footer = await verify(journal, storage)
     for await (const entry of journal.entries()) await restore(storage, entry, journal)
     await storage.setLength(journal.footerOffset + FOOTER_SIZE)
@@ -72,15 +85,15 @@ async function restore(storage: Storage, { type, offset, bytes }: JournalEntry, 
   return storage.write(changeFooter(footer, { poisoned: true }).raw, place)
 }
 
-/** The copy at 0 first: while blocks move, the last sector may be data. */
-async function readAnyFooter(storage: Storage): Promise<Footer> {
-  for (const offset of [0, storage.size - FOOTER_SIZE]) {
-    const footer = decodeFooter(await storage.read(offset, FOOTER_SIZE))
-    if (footer !== undefined) return footer
-  }
-  throw vhdError('EINVAL', `${storage.path} has no valid footer`)
+async function readFooters(storage: Storage): Promise<{ copy: Footer | undefined; end: Footer | undefined }> {
+  if (storage.size < FOOTER_SIZE) throw vhdError('EIO', `${storage.path} is too short for a VHD`)
+  const copy = decodeFooter(await storage.read(0, FOOTER_SIZE))
+  const end = decodeFooter(await storage.read(storage.size - FOOTER_SIZE, FOOTER_SIZE))
+  // While blocks move, the last sector may be a guest's: only the footer of this disk counts.
+  return { copy, end: copy === undefined || copy.uuid === end?.uuid ? end : undefined }
 }
 
-function requireSameDisk({ uuid }: Footer, journal: ResizeJournal, file: string): void {
-  if (uuid !== journal.uuid) throw vhdError('EINVAL', `journal ${journal.path} belongs to another disk than ${file}`)
+function requireSameDisk(footer: Footer | undefined, journal: ResizeJournal, file: string): void {
+  if (footer?.uuid === journal.uuid) return
+  throw vhdError('EINVAL', `journal ${journal.path} belongs to another disk than ${file}`)
 }

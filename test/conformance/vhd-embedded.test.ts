@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { EmbeddedVhdUtil } from '../../lib/vhd/EmbeddedVhdUtil.ts'
 import { inspectVhd } from '../../lib/vhd/inspect.ts'
 import { usingVhd } from '../../lib/vhd/VhdImage.ts'
+import { VhdError } from '../../lib/vhd/VhdUtil.ts'
 import { makeSystem } from '../../lib/os/system.ts'
 import { type GoldenCase, goldenCases, type GoldenImage, sha256OfFile, unpack } from './vhdGolden.ts'
 
@@ -76,13 +77,20 @@ const checks = fileCases.flatMap(golden =>
     .map(command => ({ golden, command, title: `${golden.name}: ${command.argv.slice(1).join(' ')}` })),
 )
 
+async function verdictOf(file: string, allowMissingEndFooter: boolean): Promise<{ rc: number; message: string }> {
+  try {
+    await util.check(file, { allowMissingEndFooter })
+    return { rc: 0, message: '' }
+  } catch (error) {
+    if (!(error instanceof VhdError)) throw error
+    return { rc: error.errno, message: error.message }
+  }
+}
+
 describe('check', () => {
   it.each(checks)('judges $title as the reference does', async ({ golden, command }) => {
     const file = path.join(unpacked(golden), command.argv.at(-1) ?? '')
-    const verdict = await util
-      .check(file, { allowMissingEndFooter: command.argv.includes('-i') })
-      .then(() => ({ rc: 0, message: '' }))
-      .catch((error: { errno: number; message: string }) => ({ rc: error.errno, message: error.message }))
+    const verdict = await verdictOf(file, command.argv.includes('-i'))
     expect(verdict.rc).toBe(command.rc)
     if (command.rc !== 0) {
       const said = verdict.message.replaceAll(path.dirname(file), '@DIR@')

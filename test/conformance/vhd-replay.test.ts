@@ -50,6 +50,9 @@ const OPERATIONS: Readonly<Record<string, (directory: string, op: GoldenOp) => P
   unlink: (directory, op) => fs.promises.unlink(path.join(directory, op.file ?? '')),
 }
 
+/** The reference moves a block that is not in the way of the growing tables; ours leaves it where it is. */
+const MOVES_LESS = new Set(['resized-offline-diff'])
+
 const replayed = goldenCases()
   .filter(({ blockDevice, recipe }) => blockDevice === undefined && recipe.length > 0)
   .map(golden => ({ golden, steps: replayableSteps(golden) }))
@@ -65,12 +68,21 @@ describe('replaying recorded operations', () => {
       if (op.parentMtimeUnix !== undefined) setTimes(directory, op.parentMtimeUnix)
       await OPERATIONS[op.op]?.(directory, op)
       for (const [file, hash] of Object.entries(op.sha256After ?? {})) {
-        if (op.op === 'resize') expectSameButTablePadding(path.join(directory, file), goldenFile(golden, file))
+        if (MOVES_LESS.has(golden.name) && op.op === 'resize')
+          await expectSameDisk(path.join(directory, file), golden, file)
+        else if (op.op === 'resize') expectSameButTablePadding(path.join(directory, file), goldenFile(golden, file))
         else expect(sha256OfFile(path.join(directory, file)), `${file} after step ${index} (${op.op})`).toBe(hash)
       }
     }
   })
 })
+
+async function expectSameDisk(file: string, golden: GoldenCase, name: string): Promise<void> {
+  await new EmbeddedVhdUtil(system).check(file)
+  const image = await openImage(system.files, file)
+  const content = await image.read(0, image.virtualSize).finally(() => image.close())
+  expect(sha256(content)).toBe(golden.images[name]?.guestSha256)
+}
 
 /** The reference's offline resize leaves stray memory between the last table entry and the end of its sector; ours zeroes. */
 function expectSameButTablePadding(ours: string, golden: Buffer): void {
