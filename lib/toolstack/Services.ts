@@ -1,0 +1,40 @@
+import type { Logger } from '../os/log.ts'
+import type { Paths } from '../os/paths.ts'
+import type { System } from '../os/system.ts'
+import type { Ref } from '../xapi/XapiClient.ts'
+import type { HostPlugins } from './HostPlugins.ts'
+import type { Operations } from './Operations.ts'
+import type { Storage } from './storage/Storage.ts'
+import type { Store } from './Store.ts'
+
+/** Who may log in over TCP. */
+export interface Credentials {
+  readonly user: string
+  readonly password: string
+}
+
+/** What the API's handlers work with. */
+export interface Services {
+  readonly system: System
+  readonly paths: Paths
+  readonly log: Logger
+  readonly store: Store
+  readonly operations: Operations
+  readonly storage: Storage
+  readonly hostPlugins: HostPlugins
+  /** The one host of the pool. */
+  readonly host: Ref
+  readonly pool: Ref
+  /** Without them nobody may log in over TCP. */
+  readonly credentials: Credentials | undefined
+  /** Aborted when the toolstack ends: nobody should wait any longer. */
+  readonly closing: AbortSignal
+}
+
+/** A moment as XenAPI writes it, in UTC. */
+export function xapiDate(milliseconds: number): string {
+  return new Date(milliseconds)
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replaceAll('-', '')
+}

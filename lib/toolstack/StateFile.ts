@@ -1,0 +1,113 @@
+import path from 'node:path'
+import { lockFile, type LockedFile } from '../lock/lock-file.ts'
+import type { Files } from '../os/files.ts'
+import { isObject } from '../xapi/protocol.ts'
+import type { Store, StoredObjects } from './Store.ts'
+
+/** Another process has the database open. */
+export class ToolstackBusyError extends Error {
+  constructor(stateFile: string) {
+    super(`another toolstack is using ${stateFile}`)
+    this.name = 'ToolstackBusyError'
+  }
+}
+
+/** What a state file holds besides the objects. */
+export interface State {
+  readonly generation: number
+  readonly objects: StoredObjects
+  /** Driver information by plugin path (see `plugins.ts`). */
+  readonly plugins: Readonly<Record<string, unknown>>
+}
+
+const format = 1
+const empty: State = { generation: 0, objects: {}, plugins: {} }
+
+/**
+ * Room for the generations that were used up after the last write, by sessions and tasks, which are not written:
+ * an event token must never come twice.
+ */
+const generationGap = 1_000_000
+
+/**
+ * The file in which the database survives: one JSON document, replaced as a whole, so that a crash leaves the last
+ * state or the one before. One process at a time may have it open.
+ */
+export class StateFile {
+  readonly #files: Files
+  readonly #path: string
+  readonly #lock: LockedFile
+  readonly state: State
+  #plugins: Readonly<Record<string, unknown>>
+  #written = 0
+  #writing: Promise<void> | undefined
+
+  private constructor(files: Files, filePath: string, lock: LockedFile, state: State) {
+    this.#files = files
+    this.#path = filePath
+    this.#lock = lock
+    this.state = state
+    this.#plugins = state.plugins
+  }
+
+  /** Throws ToolstackBusyError where another process has it, and Error where the file is none of ours. */
+  static async open(files: Files, filePath: string): Promise<StateFile> {
+    await files.makeDirectory(path.dirname(filePath), { recursive: true, mode: 0o700 })
+    const lock = await lockFile(`${filePath}.lock`)
+    if (lock === undefined) throw new ToolstackBusyError(filePath)
+    try {
+      const state = (await files.exists(filePath)) ? parseState(await files.readText(filePath), filePath) : empty
+      return new StateFile(files, filePath, lock, { ...state, generation: state.generation + generationGap })
+    } catch (error) {
+      await lock.unlock()
+      throw error
+    }
+  }
+
+  /** Resolves when every write to the store so far is on disk. Calls that come together share one write. */
+  async save(store: Store): Promise<void> {
+    const wanted = store.durableVersion
+    while (this.#written < wanted) {
+      this.#writing ??= this.#write(store)
+      await this.#writing
+    }
+  }
+
+  /** Keeps what plugins have told about themselves; written at once. */
+  async savePlugins(store: Store, plugins: Readonly<Record<string, unknown>>): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+    this.#plugins = plugins
+    this.#writing = this.#write(store)
+    await this.#writing
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#lock.unlock()
+  }
+
+  async #write(store: Store): Promise<void> {
+    const version = store.durableVersion
+    const document = { format, generation: store.generation, plugins: this.#plugins, objects: store.durableObjects() }
+    try {
+      await this.#files.writeDurably(this.#path, JSON.stringify(document))
+      this.#written = version
+    } finally {
+      this.#writing = undefined
+    }
+  }
+}
+
+function parseState(text: string, filePath: string): State {
+  const document: unknown = JSON.parse(text)
+  if (!isObject(document) || document['format'] !== format) throw new Error(`${filePath} is no state file of format 1`)
+  const { generation, objects, plugins } = document
+  if (!Number.isSafeInteger(generation) || !isObject(objects) || !isObject(plugins) || !areTables(objects)) {
+    throw new Error(`${filePath} is damaged`)
+  }
+  return { generation: generation as number, objects, plugins }
+}
+
+function areTables(objects: Readonly<Record<string, unknown>>): objects is StoredObjects {
+  return Object.values(objects).every(table => isObject(table) && Object.values(table).every(isObject))
+}

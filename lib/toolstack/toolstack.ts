@@ -1,0 +1,204 @@
+import path from 'node:path'
+import { makeLogger, type Logger } from '../os/log.ts'
+import type { Paths } from '../os/paths.ts'
+import type { System } from '../os/system.ts'
+import type { XapiCaller } from '../xapi/XapiClient.ts'
+import { plain } from './http/json-endpoint.ts'
+import { Server, type AnswerFor } from './http/Server.ts'
+import { Dispatcher } from './Dispatcher.ts'
+import { findDrivers, registerDrivers } from './drivers.ts'
+import { HostPlugins } from './HostPlugins.ts'
+import { readInventory } from './inventory.ts'
+import { Operations } from './Operations.ts'
+import { ensureOwnRecords } from './own-records.ts'
+import type { Credentials, Services } from './Services.ts'
+import { StateFile } from './StateFile.ts'
+import { Executor } from './storage/Executor.ts'
+import { Smapiv1Storage } from './storage/Smapiv1Storage.ts'
+import { Store } from './Store.ts'
+
+export { ToolstackBusyError } from './StateFile.ts'
+
+export interface TcpListener extends Partial<Credentials> {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ToolstackOptions {
+  readonly system: System
+  readonly paths: Paths
+  /** Directory of the storage plugins. */
+  readonly smDir: string
+  /** Directory of the host plugins; without one there are none. */
+  readonly hostPluginDir?: string
+  /** Default: in `paths.toolstackState`. */
+  readonly stateFile?: string
+  /** Default: where xapi has it, or beside the state file on a host that has a xapi of its own. */
+  readonly socketPath?: string
+  /** Also listens on TCP, where only these credentials may log in; without them nobody may. */
+  readonly listen?: TcpListener
+  /** More environment for plugins. */
+  readonly env?: Readonly<Record<string, string>>
+  /** How long an operation waits for others on the same object, in milliseconds. Default two hours, as xapi. */
+  readonly operationWaitMs?: number
+  readonly log?: Logger
+}
+
+/** A running toolstack. */
+export interface Toolstack {
+  /** What `$SM_XAPI_URL` must be to reach it. */
+  readonly url: string
+  /** `http://…` of the TCP listener, where there is one. */
+  readonly tcpUrl: string | undefined
+  /** Calls in this process, logged in as root; results are as in JSON-RPC. */
+  session(): XapiCaller
+  /** Ends it; what has been answered is in the state file. */
+  close(): Promise<void>
+}
+
+const twoHours = 2 * 60 * 60 * 1000
+
+/** Variables of this process that plugins get too. */
+const inheritedVariables = ['SM_LOG', 'SM_VHD_UTIL', 'SM_FIST']
+
+/**
+ * Starts a XenAPI endpoint for the storage plugins of one directory (spec toolstack 1). Throws ToolstackBusyError where
+ * another process uses the state file.
+ */
+export async function startToolstack(options: ToolstackOptions): Promise<Toolstack> {
+  const { system, paths } = options
+  const stateFile = options.stateFile ?? path.join(paths.toolstackState, 'toolstack', 'state.json')
+  const socketPath =
+    options.socketPath ?? (paths.isHost ? path.join(path.dirname(stateFile), 'xapi') : paths.xapiSocket)
+  const state = await StateFile.open(system.files, stateFile)
+  try {
+    return await startWithState(options, state, { stateFile, socketPath })
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+}
+
+async function startWithState(
+  options: ToolstackOptions,
+  state: StateFile,
+  places: { stateFile: string; socketPath: string },
+): Promise<Toolstack> {
+  const { system, paths } = options
+  const store = new Store(system.newUuid, state.state.generation)
+  store.load(state.state.objects)
+  const url = `unix:${places.socketPath}`
+  const executor = new Executor(system, path.dirname(places.stateFile), pluginEnvironment(options, url))
+  const { host, pool } = ensureOwnRecords(store, await readInventory(system, paths))
+  const closing = new AbortController()
+  const log = options.log ?? makeLogger({ ident: 'toolstack' })
+  const services: Services = {
+    system,
+    paths,
+    log,
+    store,
+    host,
+    pool,
+    operations: new Operations(store, options.operationWaitMs ?? twoHours),
+    storage: new Smapiv1Storage({ store, executor, host }),
+    hostPlugins: new HostPlugins({ store, executor, host, directory: options.hostPluginDir }),
+    credentials: credentialsOf(options.listen),
+    closing: closing.signal,
+  }
+  await discover(options, { state, store, executor, log, host })
+  await state.save(store)
+  const dispatcher = new Dispatcher(services, () => state.save(store))
+  const servers = await listen(options, places.socketPath, dispatcher)
+  return {
+    url,
+    tcpUrl: tcpUrlOf(options.listen, servers.tcp),
+    session: () => rootSession(services, dispatcher),
+    close: async () => {
+      closing.abort()
+      await dispatcher.settle()
+      await servers.tcp?.close()
+      await servers.local.close()
+      await dispatcher.settle()
+      await state.save(store)
+      await state.close()
+    },
+  }
+}
+
+function pluginEnvironment({ paths, env }: ToolstackOptions, url: string): Record<string, string> {
+  const inherited = inheritedVariables.flatMap(name => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const root = paths.isHost ? {} : { SM_ROOT: paths.root }
+  return { ...Object.fromEntries(inherited), ...root, SM_XAPI_URL: url, ...env }
+}
+
+function credentialsOf(listener: TcpListener | undefined): Credentials | undefined {
+  const { user, password } = listener ?? {}
+  return user === undefined || password === undefined ? undefined : { user, password }
+}
+
+interface Discovery {
+  readonly state: StateFile
+  readonly store: Store
+  readonly executor: Executor
+  readonly log: Logger
+  readonly host: string
+}
+
+/** Remembers what the plugins said, so that the next start need not run them. */
+async function discover({ system, smDir }: ToolstackOptions, discovery: Discovery): Promise<void> {
+  const { state, store, executor, log, host } = discovery
+  const known = state.state.plugins
+  const drivers = await findDrivers({ files: system.files, executor, log, host, smDir, known })
+  registerDrivers(store, drivers)
+  const now = Object.fromEntries(drivers)
+  if (JSON.stringify(now) !== JSON.stringify(known)) await state.savePlugins(store, now)
+}
+
+interface Servers {
+  readonly local: Server
+  readonly tcp: Server | undefined
+}
+
+/** Whoever had the socket before is gone: this process has the state file. */
+async function listen(options: ToolstackOptions, socketPath: string, dispatcher: Dispatcher): Promise<Servers> {
+  const { files } = options.system
+  const answerFor: AnswerFor = caller => (method, params) => dispatcher.dispatch({ method, params, caller })
+  await files.makeDirectory(path.dirname(socketPath), { recursive: true })
+  await files.unlinkIfPresent(socketPath)
+  const local = await Server.listen({ socketPath }, answerFor)
+  if (options.listen === undefined) return { local, tcp: undefined }
+  const { host, port } = options.listen
+  try {
+    return { local, tcp: await Server.listen({ host, port }, answerFor) }
+  } catch (error) {
+    await local.close()
+    throw error
+  }
+}
+
+function tcpUrlOf(listener: TcpListener | undefined, server: Server | undefined): string | undefined {
+  if (listener === undefined || server?.port === undefined) return undefined
+  return `http://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${server.port}`
+}
+
+function rootSession(services: Services, dispatcher: Dispatcher): XapiCaller {
+  const session = services.store.create('session', {
+    this_host: services.host,
+    is_local_superuser: true,
+    auth_user_name: 'root',
+    pool: true,
+  })
+  return {
+    call: async (method, ...args) => {
+      const { value } = await dispatcher.dispatch({
+        method,
+        params: [session, ...args],
+        caller: { transport: 'local' },
+      })
+      return plain(value)
+    },
+  }
+}
