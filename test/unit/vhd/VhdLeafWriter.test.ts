@@ -51,7 +51,9 @@ describe('writing to the leaf of a chain', () => {
     const disk = await makeDisk()
     const image = await openImage(files, disk, { write: true })
     await image.write(BLOCK - 700, Buffer.alloc(1400, 9))
-    expect(await image.read(BLOCK - 701, 1402)).toEqual(Buffer.concat([Buffer.alloc(1), Buffer.alloc(1400, 9), Buffer.alloc(1)]))
+    expect(await image.read(BLOCK - 701, 1402)).toEqual(
+      Buffer.concat([Buffer.alloc(1), Buffer.alloc(1400, 9), Buffer.alloc(1)]),
+    )
     await image.close()
   })
 

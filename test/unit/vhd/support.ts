@@ -61,17 +61,22 @@ export function filesCutAt(effect: number): Files {
   return new Files(new PowerCut(effect))
 }
 
-/** Counts the effects of an operation on `Files`. */
-export async function countEffects(operation: (files: Files) => Promise<void>): Promise<number> {
-  let count = 0
+/** The n-th effect fails for lack of space, all others work. */
+export function filesFailingAt(effect: number): Files {
+  return new Files(new Effects(`effect:${effect}=ENOSPC`))
+}
+
+/** Counts the effects of an operation on `Files`, and tells them to `seen`. */
+export async function countEffects(operation: (files: Files) => Promise<void>, seen: string[] = []): Promise<number> {
+  const before = seen.length
   await operation(
     new Files(
-      new Effects('', index => {
-        count = index
+      new Effects('', (_, __, detail) => {
+        seen.push(detail)
       }),
     ),
   )
-  return count
+  return seen.length - before
 }
 
 export async function writeGuest(file: string, position: number, bytes: Buffer): Promise<void> {
