@@ -1,0 +1,232 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Effects } from '../../lib/os/effects.ts'
+import { Paths } from '../../lib/os/paths.ts'
+import { makeSystem, type System } from '../../lib/os/system.ts'
+import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
+import { openImage } from '../../lib/vhd/openImage.ts'
+import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
+import { XapiError, type XapiValue } from '../../lib/xapi/XapiClient.ts'
+
+export const MIB = 1024 * 1024
+export const projectRoot = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
+
+export interface Disk {
+  readonly ref: string
+  readonly uuid: string
+}
+
+/**
+ * A file SR below a temporary root, served by a toolstack in this process that execs the real plugins. What a test does
+ * goes through XenAPI; what it checks it reads from the directory and the records.
+ */
+export class World {
+  readonly root: string
+  readonly system: System = makeSystem(new Effects(''))
+  readonly paths: Paths
+  /** The directory that the SR's `location` names. */
+  readonly location: string
+  srRef = ''
+  srUuid = ''
+  #toolstack: Toolstack | undefined
+  #template: string | undefined
+
+  private constructor(root: string) {
+    this.root = root
+    this.paths = new Paths(path.join(root, 'sm'))
+    this.location = path.join(root, 'sr')
+  }
+
+  static async create(): Promise<World> {
+    const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')))
+    await fs.mkdir(world.paths.root)
+    await world.start()
+    world.srRef = String(
+      await world.call('SR.create', await world.host(), { location: world.location }, 0, 'test', '', 'file', '', false, {}),
+    )
+    world.srUuid = String(await world.call('SR.get_uuid', world.srRef))
+    return world
+  }
+
+  /** (Re)starts the toolstack; `fist` reaches the plugins as `SM_FIST`. */
+  async start(fist?: string): Promise<void> {
+    await this.#toolstack?.close()
+    const log = path.join(this.root, 'sm.log')
+    this.#toolstack = await startToolstack({
+      system: this.system,
+      paths: this.paths,
+      smDir: path.join(projectRoot, 'bin'),
+      env: { SM_LOG: log, ...(fist === undefined ? {} : { SM_FIST: fist }) },
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#toolstack?.close()
+    this.#toolstack = undefined
+    this.unmount()
+    await fs.rm(this.root, { recursive: true, force: true })
+  }
+
+  /** Ends every mount below the root, the most recent first. */
+  unmount(): void {
+    const mounts = execFileSync('cat', ['/proc/self/mountinfo'], { encoding: 'utf8' })
+      .split('\n')
+      .map(line => line.split(' ')[4] ?? '')
+      .filter(mount => mount.startsWith(`${this.root}/`))
+    for (const mount of mounts.reverse()) execFileSync('umount', ['-l', mount])
+  }
+
+  get url(): string {
+    if (this.#toolstack === undefined) throw new Error('the toolstack is not running')
+    return this.#toolstack.url
+  }
+
+  async call(method: string, ...args: XapiValue[]): Promise<unknown> {
+    if (this.#toolstack === undefined) throw new Error('the toolstack is not running')
+    return this.#toolstack.session().call(method, ...args)
+  }
+
+  get xapi(): SmXapi {
+    return new SmXapi({ call: (method, ...args) => this.call(method, ...args) })
+  }
+
+  /** What a call fails with, as XenAPI's code and parameters. */
+  async failure(method: string, ...args: XapiValue[]): Promise<readonly string[]> {
+    try {
+      await this.call(method, ...args)
+    } catch (error) {
+      if (error instanceof XapiError) return [error.code, ...error.params]
+      throw error
+    }
+    throw new Error(`${method} was expected to fail`)
+  }
+
+  async host(): Promise<string> {
+    return String(((await this.call('host.get_all')) as string[])[0])
+  }
+
+  async pbd(): Promise<string> {
+    return String(((await this.call('SR.get_PBDs', this.srRef)) as string[])[0])
+  }
+
+  async createVdi(label: string, sizeMib: number, smConfig: Record<string, string> = {}): Promise<Disk> {
+    const ref = await this.call('VDI.create', {
+      name_label: label,
+      name_description: '',
+      SR: this.srRef,
+      virtual_size: String(sizeMib * MIB),
+      type: 'user',
+      sharable: false,
+      read_only: false,
+      other_config: {},
+      sm_config: smConfig,
+    })
+    return this.disk(String(ref))
+  }
+
+  async snapshot(vdi: Disk): Promise<Disk> {
+    return this.disk(String(await this.call('VDI.snapshot', vdi.ref)))
+  }
+
+  async clone(vdi: Disk): Promise<Disk> {
+    return this.disk(String(await this.call('VDI.clone', vdi.ref)))
+  }
+
+  /** Makes a disk of its own tree the snapshot of another disk, as a restore from elsewhere does. */
+  async declareSnapshot(snapshot: Disk, of: Disk): Promise<Disk> {
+    await this.editVdis(vdi => {
+      if (vdi['uuid'] === snapshot.uuid) Object.assign(vdi, { is_a_snapshot: true, snapshot_of: of.ref })
+    })
+    return snapshot
+  }
+
+  async revert(snapshot: Disk): Promise<void> {
+    await this.call('VDI.revert', snapshot.ref)
+  }
+
+  async scan(): Promise<void> {
+    await this.call('SR.scan', this.srRef)
+  }
+
+  async record(vdi: Disk): Promise<VdiRecord> {
+    return this.xapi.vdiGetRecord(vdi.ref)
+  }
+
+  records(): Promise<Map<string, VdiRecord>> {
+    return this.xapi.vdiRecordsOfSr(this.srRef)
+  }
+
+  private async disk(ref: string): Promise<Disk> {
+    return { ref, uuid: String(await this.call('VDI.get_uuid', ref)) }
+  }
+
+  vhd(uuid: string): string {
+    return path.join(this.location, `${uuid}.vhd`)
+  }
+
+  /** Names in the SR's directory, sorted, without the activity log. */
+  async names(): Promise<string[]> {
+    return (await fs.readdir(this.location)).sort()
+  }
+
+  /** Writes `length` MiB of a repeated byte at `offset` MiB, as a guest would. */
+  async write(vdi: Disk, seed: number, offsetMib: number, lengthMib: number): Promise<void> {
+    const image = await openImage(this.system.files, this.vhd(vdi.uuid), { boundary: this.location, write: true })
+    await image.write(offsetMib * MIB, Buffer.alloc(lengthMib * MIB, seed))
+    await image.close()
+  }
+
+  /** SHA-256 of everything a guest sees of a disk, and its size in bytes. */
+  async content(uuid: string): Promise<{ sha256: string; size: number }> {
+    const image = await openImage(this.system.files, this.vhd(uuid), { boundary: this.location })
+    try {
+      const hash = createHash('sha256')
+      for (let at = 0; at < image.virtualSize; at += MIB) {
+        hash.update(await image.read(at, Math.min(MIB, image.virtualSize - at)))
+      }
+      return { sha256: hash.digest('hex'), size: image.virtualSize }
+    } finally {
+      await image.close()
+    }
+  }
+
+  /** Changes VDI records behind the toolstack's back: what clients cannot set. */
+  private async editVdis(edit: (vdi: Record<string, unknown>) => void): Promise<void> {
+    await this.#toolstack?.close()
+    this.#toolstack = undefined
+    const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
+    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: { VDI: Record<string, Record<string, unknown>> } }
+    for (const vdi of Object.values(state.objects.VDI)) edit(vdi)
+    await fs.writeFile(file, JSON.stringify(state))
+    await this.start()
+  }
+
+  /** Keeps directory and database as they are now, for `restore`. */
+  async save(): Promise<void> {
+    await this.start()
+    this.#template = path.join(this.root, 'template')
+    await fs.rm(this.#template, { recursive: true, force: true })
+    await fs.mkdir(this.#template)
+    execFileSync('cp', ['-a', '--sparse=always', `${this.location}/.`, path.join(this.#template, 'sr')])
+    await this.#toolstack?.close()
+    this.#toolstack = undefined
+    execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.#template, 'state')])
+    await this.start()
+  }
+
+  /** Back to what `save` kept, with the toolstack started again. */
+  async restore(fist?: string): Promise<void> {
+    if (this.#template === undefined) throw new Error('nothing was saved')
+    await this.#toolstack?.close()
+    this.#toolstack = undefined
+    for (const name of await fs.readdir(this.location)) await fs.rm(path.join(this.location, name), { recursive: true })
+    execFileSync('cp', ['-a', '--sparse=always', `${this.#template}/sr/.`, this.location])
+    await fs.rm(this.paths.toolstackState, { recursive: true })
+    execFileSync('cp', ['-a', path.join(this.#template, 'state'), this.paths.toolstackState])
+    await this.start(fist)
+  }
+}
