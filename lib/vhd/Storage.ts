@@ -8,6 +8,7 @@ export class Storage {
   readonly file: OpenFile
   readonly isDevice: boolean
   #size: number
+  #head: Buffer = Buffer.alloc(0)
 
   constructor(file: OpenFile, size: number, isDevice: boolean) {
     this.file = file
@@ -23,10 +24,18 @@ export class Storage {
     return this.#size
   }
 
+  /** Fetches the first bytes in one read, so that the next reads among them need none. */
+  async prefetch(length: number): Promise<void> {
+    this.#head = await this.file.read(0, Math.min(length, this.#size))
+  }
+
   /** Reads exactly `length` bytes. Throws EIO where the file ends before (spec vhd 3). */
   async read(position: number, length: number): Promise<Buffer> {
     if (position + length > this.#size) {
       throw vhdError('EIO', `${this.path} ends before ${position + length}`)
+    }
+    if (position + length <= this.#head.length) {
+      return Buffer.from(this.#head.subarray(position, position + length))
     }
     const bytes = await this.file.read(position, length)
     if (bytes.length < length) throw vhdError('EIO', `short read of ${this.path} at ${position}`)
@@ -37,6 +46,7 @@ export class Storage {
   async write(bytes: Buffer, position: number): Promise<void> {
     const end = position + bytes.length
     if (this.isDevice && end > this.#size) throw vhdError('ENOSPC', `${this.path} ends before ${end}`)
+    this.#head = Buffer.alloc(0)
     await this.file.write(bytes, position)
     this.#size = Math.max(this.#size, end)
   }
@@ -69,7 +79,7 @@ export async function openStorage(files: Files, path: string, write: boolean): P
   }
   const file = write ? await files.openWrite(path) : await files.openRead(path)
   try {
-    const size = stats.isBlockDevice() ? await deviceSize(files, stats) : (await file.stat()).size
+    const size = stats.isBlockDevice() ? await deviceSize(files, stats) : Number(stats.size)
     return new Storage(file, size, stats.isBlockDevice())
   } catch (error) {
     await file.close()

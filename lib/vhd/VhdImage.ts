@@ -19,6 +19,9 @@ import { openStorage, type Storage } from './Storage.ts'
 
 export type FooterUsed = 'end' | 'end-511' | 'copy'
 
+/** Footer copy, header and, on small disks, the tables: what a fast open needs in one read. */
+const HEAD = 4096
+
 export interface OpenOptions {
   readonly write?: boolean
   /** Trust only the copy at 0: the end is unreliable while the disk is open elsewhere (spec vhd 11). */
@@ -147,9 +150,8 @@ export async function usingVhd<T>(
 async function readVhd(storage: Storage, options: OpenOptions): Promise<VhdImage> {
   if (storage.size === 0) throw vhdError('EPIPE', `${storage.path} is empty`)
   if (storage.size < FOOTER_SIZE) throw vhdError('EIO', `${storage.path} is too short for a VHD`)
-  const head = options.backupFooter === true ? await storage.read(0, TABLE_OFFSET) : undefined
-  const { footer, used } =
-    head === undefined ? await readFooter(storage) : { footer: footerOf(head, storage), used: 'copy' as const }
+  if (options.backupFooter === true) await storage.prefetch(HEAD)
+  const { footer, used } = await readFooter(storage, options.backupFooter === true)
   if (footer.poisoned && options.allowPoisoned !== true) {
     throw vhdError('EINVAL', `${storage.path} is in the middle of a resize`)
   }
@@ -158,13 +160,7 @@ async function readVhd(storage: Storage, options: OpenOptions): Promise<VhdImage
   if (footer.type !== DISK_TYPES.DYNAMIC && footer.type !== DISK_TYPES.DIFFERENCING) {
     throw vhdError('EINVAL', `${storage.path}: unknown disk type ${footer.type}`)
   }
-  return new VhdImage(storage, footer, await readHeader(storage, footer, head), used)
-}
-
-function footerOf(head: Buffer, storage: Storage): Footer {
-  const footer = decodeFooter(head.subarray(0, FOOTER_SIZE))
-  if (footer === undefined) throw vhdError('EINVAL', `${storage.path} has no valid footer at 0`)
-  return footer
+  return new VhdImage(storage, footer, await readHeader(storage, footer), used)
 }
 
 /**
@@ -172,9 +168,9 @@ function footerOf(head: Buffer, storage: Storage): Footer {
  * to choose: an end footer of another disk than the copy's is not believed. On a fixed disk it is sector 0 that the
  * guest chooses, so there the end wins.
  */
-async function readFooter(storage: Storage): Promise<{ footer: Footer; used: FooterUsed }> {
+async function readFooter(storage: Storage, copyOnly: boolean): Promise<{ footer: Footer; used: FooterUsed }> {
   const copy = await readFooterAt(storage, 'copy')
-  for (const used of ['end', 'end-511'] as const) {
+  for (const used of copyOnly ? [] : (['end', 'end-511'] as const)) {
     const footer = await readFooterAt(storage, used)
     if (footer === undefined) continue
     if (copy === undefined || copy.uuid === footer.uuid || footer.type === DISK_TYPES.FIXED) return { footer, used }
@@ -197,13 +193,12 @@ async function readFooterAt(storage: Storage, place: FooterUsed): Promise<Footer
   }
 }
 
-async function readHeader(storage: Storage, footer: Footer, head: Buffer | undefined): Promise<Header> {
+async function readHeader(storage: Storage, footer: Footer): Promise<Header> {
   const offset = footer.dataOffset
   if (offset === undefined || offset < FOOTER_SIZE || offset % SECTOR_SIZE !== 0) {
     throw vhdError('EINVAL', `${storage.path}: invalid data offset`)
   }
-  const inHead = head !== undefined && offset === FOOTER_SIZE
-  const header = decodeHeader(inHead ? head.subarray(FOOTER_SIZE) : await storage.read(offset, HEADER_SIZE))
+  const header = decodeHeader(await storage.read(offset, HEADER_SIZE))
   if (typeof header === 'string') throw vhdError('EINVAL', `${storage.path}: header is invalid: ${header}`)
   if (header.tableOffset + tableBytes(header.maxEntries) > storage.size) {
     throw vhdError('EINVAL', `${storage.path}: block table exceeds the image`)

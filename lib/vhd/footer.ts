@@ -11,6 +11,7 @@ export const POISON_COOKIE = 'v_poison'
 
 const CREATOR_VERSION = 0x0001_0003
 const BATMAP_SINCE_VERSION = 0x0001_0002
+const CHECKSUM_OFFSET = 64
 const HIDDEN_OFFSET = 85
 
 /** A footer whose cookie and checksum are good. `raw` is kept so that bytes nobody knows survive a change. */
@@ -99,8 +100,7 @@ export function changeFooter(footer: Footer, changes: FooterChanges): Footer {
 
 /** Whether the stored footer checksum is that of the bytes. */
 export function hasGoodChecksum(bytes: Buffer): boolean {
-  const stored = fuFooter.unpack(bytes).checksum
-  return checksumStruct(Buffer.from(bytes), fuFooter) === stored
+  return checksumStruct(Buffer.from(bytes), fuFooter) === bytes.readUInt32BE(CHECKSUM_OFFSET)
 }
 
 export function hasFooterCookie(bytes: Buffer): boolean {

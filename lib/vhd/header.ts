@@ -3,7 +3,6 @@ import { checksumStruct, fuHeader, packField, type LocatorFields } from 'vhd-lib
 import {
   batmapReserved,
   DEFAULT_BLOCK_SIZE,
-  HEADER_SIZE,
   MAX_TABLE_ENTRIES,
   SECTOR_SIZE,
   TABLE_OFFSET,
@@ -161,5 +160,3 @@ function isBlockSize(value: number): boolean {
 function noLocator(): LocatorFields {
   return { platformCode: 0, platformDataSpace: 0, platformDataLength: 0, reserved: 0, platformDataOffset: 0 }
 }
-
-export { HEADER_SIZE }

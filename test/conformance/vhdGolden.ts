@@ -10,9 +10,22 @@ export interface GoldenCase {
   readonly recipe: readonly GoldenOp[]
   readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[]
   readonly images: Readonly<Record<string, GoldenImage>>
-  readonly commands: readonly { readonly argv: readonly string[]; readonly rc: number; readonly stdout?: string }[]
+  readonly commands: readonly GoldenCommand[]
   readonly revert?: GoldenRevert
-  readonly blockDevice?: boolean
+  readonly blockDevice?: GoldenDevice
+}
+
+export interface GoldenCommand {
+  readonly argv: readonly string[]
+  readonly rc: number
+  readonly stdout?: string
+}
+
+export interface GoldenDevice {
+  readonly image: string
+  readonly virtualSize: number
+  readonly guestSha256: string
+  readonly commands: readonly GoldenCommand[]
 }
 
 export interface GoldenOp {

@@ -131,6 +131,26 @@ describe('a writer killed at any effect', () => {
   })
 })
 
+describe('the order of writes', () => {
+  it('makes data and a new bitmap durable before the table entry that leads to them', async () => {
+    const disk = await makeDisk()
+    const seen: string[] = []
+    await countEffects(async counted => {
+      const image = await openImage(counted, disk, { write: true })
+      await image.write(4096, Buffer.alloc(1024, 1))
+      await image.flush()
+      await image.write(0, Buffer.alloc(512, 2))
+      await image.close()
+    }, seen)
+    const [gap, table, bitmap, data] = ['write 3072+512', 'write 1536+512', 'write 3584+512', 'write 8192+1024']
+    expect(seen.map(detail => detail.replace(`${disk} `, '').replace(` ${disk}`, ''))).toEqual([
+      ...[gap, 'truncate 2101248', data, bitmap, 'fsync', table, 'fsync'],
+      ...['write 4096+512', 'fsync', bitmap, 'fsync'],
+      ...['write 2101248+512', 'write 0+512', 'fsync'],
+    ])
+  })
+})
+
 describe('raw images', () => {
   it('read and write bytes as they are and refuse other extensions', async () => {
     const directory = scratch()

@@ -109,9 +109,7 @@ describe('locators', () => {
 
   it('refuse names that other tools cannot read', () => {
     expect(() => encodeLocators('./bäse.vhd', 0)).toThrow(expect.objectContaining({ code: 'EILSEQ' }))
-    expect(() => encodeLocators(`./${'x'.repeat(1000)}`, 0)).toThrow(
-      expect.objectContaining({ code: 'ENAMETOOLONG' }),
-    )
+    expect(() => encodeLocators(`./${'x'.repeat(1000)}`, 0)).toThrow(expect.objectContaining({ code: 'ENAMETOOLONG' }))
   })
 })
 

@@ -86,6 +86,21 @@ describe('resize', () => {
   })
 })
 
+describe('the order of writes of a resize', () => {
+  it('makes the journal durable before the disk changes, and the disk before the journal is committed', async () => {
+    const { disk, journal, directory } = await makeChild()
+    const seen: string[] = []
+    await countEffects(counted => makeUtil({ files: counted }).resize(disk, BIG, journal), seen)
+    const firstDiskWrite = seen.findIndex(detail => detail.startsWith(`write ${disk}`))
+    expect(seen.slice(0, firstDiskWrite).slice(-2)).toEqual([`fsync ${journal}`, `fsync ${directory}`])
+    const commit = seen.findIndex(detail => detail.startsWith(`truncate ${journal}`))
+    expect(seen.slice(commit - 2, commit + 2)).toEqual([
+      ...[`fsync ${disk}`, `write ${journal} 0+512`, `truncate ${journal} 512`, `fsync ${journal}`],
+    ])
+    expect(seen.slice(-2)).toEqual([`fsync ${disk}`, `unlink ${journal}`])
+  })
+})
+
 describe('a resize interrupted at any point', () => {
   it('can be undone or is complete, with the content whole', async () => {
     const made = await makeChild()
