@@ -1,6 +1,5 @@
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { isErrno } from '../../lib/os/files.ts'
 import type { ScannedVdi } from '../records.ts'
 import { VDI, type VdiAttachment, type VdiInfo } from '../VDI.ts'
 import { attachedDevice, refuseActivation, requireNoTapdisk } from './attachVdi.ts'
@@ -55,6 +54,8 @@ export class FileVDI extends VDI {
       return
     }
     const kind = await this.findKind()
+    // A revert reports what is wrong with its disks itself, in its own order and with its own codes.
+    if (command === 'vdi_revert') return
     if (kind === undefined) {
       if (command === 'vdi_delete' || command === 'vdi_detach_from_config') return
       if (command === 'vdi_attach_from_config' && !(await this.sr.isAttached())) return
@@ -213,9 +214,4 @@ export class FileVDI extends VDI {
 function uuidOfPath(parent: string): string {
   const name = parent.slice(parent.lastIndexOf('/') + 1)
   return name.endsWith('.vhd') || name.endsWith('.raw') ? name.slice(0, -4) : name
-}
-
-/** For code that looks at a file another process may just have removed. */
-export function isMissing(error: unknown): boolean {
-  return isErrno(error, 'ENOENT')
 }

@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { Effects } from '../../lib/os/effects.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
+import { decodeMethodResponse, encodeMethodCall, type XmlInput } from '../../lib/smapi/xmlrpc.ts'
 import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
@@ -60,6 +62,7 @@ export class World {
       system: this.system,
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
+      hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
       env: { SM_LOG: log, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -171,6 +174,43 @@ export class World {
   /** Names in the SR's directory, sorted, without the activity log. */
   async names(): Promise<string[]> {
     return (await fs.readdir(this.location)).sort()
+  }
+
+  /** Runs one plugin command as xapi does and returns its answer document; `args` and members beyond the usual as given. */
+  async plugin(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<string> {
+    const session = await this.smSession()
+    const request = {
+      host_ref: await this.host(),
+      command,
+      args: [],
+      device_config: { SRmaster: 'true', location: this.location },
+      session_ref: session,
+      sr_ref: this.srRef,
+      sr_uuid: this.srUuid,
+      ...(vdi === undefined ? {} : { vdi_ref: vdi.ref, vdi_uuid: vdi.uuid, vdi_location: vdi.uuid }),
+      ...members,
+    }
+    const env = { PATH: process.env['PATH'], ORIGINATOR: 'SM', SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
+    const { stdout } = await promisify(execFile)(
+      path.join(projectRoot, 'bin/FileSR'),
+      [encodeMethodCall(command, [request])],
+      { env },
+    )
+    return stdout
+  }
+
+  /** The fault of a plugin command: code and text. */
+  async fault(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<{ code: number; message: string }> {
+    const answer = decodeMethodResponse(await this.plugin(command, vdi, members))
+    if ('fault' in answer) return answer.fault
+    throw new Error(`${command} was expected to fail`)
+  }
+
+  /** A session like the one xapi makes for a plugin run. */
+  private async smSession(): Promise<string> {
+    const session = String(await this.call('session.login_with_password', 'root', ''))
+    await this.call('session.add_to_other_config', session, '_sm_session', this.srRef)
+    return session
   }
 
   /** Writes `length` MiB of a repeated byte at `offset` MiB, as a guest would. */

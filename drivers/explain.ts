@@ -1,0 +1,69 @@
+import { encodeMethodCall } from '../lib/smapi/xmlrpc.ts'
+import { decodeRequest } from '../lib/smapi/Request.ts'
+import { SmError } from '../lib/smapi/SmError.ts'
+import type { System } from '../lib/os/system.ts'
+import type { RevertDecision } from '../lib/vhd/revert-plan.ts'
+import type { SmXapi } from '../lib/xapi/SmXapi.ts'
+import { FileFamilySR } from './file/FileFamilySR.ts'
+import { refusePendingJournals } from './file/recovery.ts'
+import { explainRevert } from './file/revert/revertVdi.ts'
+import { makeContext } from './makeContext.ts'
+import type { Context } from './Context.ts'
+import type { SR } from './SR.ts'
+
+/** A revert that is only asked about. */
+export interface RevertQuestion {
+  /** Type of the SR, as in its record. */
+  readonly type: string
+  readonly deviceConfig: Readonly<Record<string, string>>
+  readonly srUuid: string
+  readonly snapshotUuid: string
+  readonly targetUuid: string
+}
+
+type Answer = RevertDecision & { depthBefore: number }
+
+const drivers: Readonly<Record<string, (() => Promise<new (context: Context) => SR>) | undefined>> = {
+  file: async () => (await import('./FileSR.ts')).FileSR,
+}
+
+/**
+ * What vdi_revert would do and what stands in its way; nothing is changed and no lock is taken.
+ * @throws SmError Unimplemented (a type without such an answer), SRUnavailable (not attached, or an interrupted operation
+ * is pending), and those of vdi_revert that concern its arguments
+ */
+export async function explainVdiRevert(
+  question: RevertQuestion,
+  { system, xapi }: { system: System; xapi: SmXapi },
+): Promise<Answer> {
+  const load = Object.hasOwn(drivers, question.type) ? drivers[question.type] : undefined
+  if (load === undefined) throw new SmError('Unimplemented', `a revert on an SR of type ${question.type} cannot be explained`)
+  const Driver = await load()
+  const request = decodeRequest(documentOf(question))
+  const { context, close } = makeContext(request, system)
+  try {
+    const sr = new Driver({ ...context, xapi })
+    if (!(sr instanceof FileFamilySR)) throw new SmError('Unimplemented', `SR type ${question.type}`)
+    await sr.load()
+    if (!(await sr.isAttached())) throw new SmError('SRUnavailable', 'the SR is not attached')
+    for (const uuid of [question.snapshotUuid, question.targetUuid]) await refusePendingJournals(sr, uuid)
+    const snapshot = sr.vdi(question.snapshotUuid)
+    await snapshot.load()
+    return await explainRevert(snapshot, request)
+  } finally {
+    await close()
+  }
+}
+
+function documentOf({ deviceConfig, srUuid, snapshotUuid, targetUuid }: RevertQuestion): string {
+  const struct = {
+    command: 'vdi_revert',
+    args: [targetUuid],
+    device_config: { ...deviceConfig, SRmaster: 'true' },
+    // Nothing is sent under it: the caller brings its own connection.
+    session_ref: 'OpaqueRef:none',
+    sr_uuid: srUuid,
+    vdi_uuid: snapshotUuid,
+  }
+  return encodeMethodCall('vdi_revert', [struct])
+}
