@@ -114,12 +114,12 @@ describe('a writer killed at any effect', () => {
     const directory = scratch()
     const original = path.join(directory, 'd.vhd')
     await util.create(original, SIZE)
-    const total = await countEffects(counted => session(counted, copy(original)))
+    const total = await countEffects(counted => writeInSteps(counted, copy(original)))
     expect(total).toBeGreaterThan(12)
     for (let effect = 1; effect <= total; effect++) {
       const disk = copy(original)
       const flushed = { first: false, second: false }
-      await expect(session(filesCutAt(effect), disk, flushed)).rejects.toThrow('no power')
+      await expect(writeInSteps(filesCutAt(effect), disk, flushed)).rejects.toThrow('no power')
       await util.check(disk, { allowMissingEndFooter: true })
       const content = await readGuest(disk)
       expect([0, 1]).toContain(content[0])
@@ -224,7 +224,7 @@ async function snapshotOf(parent: string, child: string): Promise<string> {
   return child
 }
 
-async function session(on: Files, disk: string, flushed = { first: false, second: false }): Promise<void> {
+async function writeInSteps(on: Files, disk: string, flushed = { first: false, second: false }): Promise<void> {
   const image = await openImage(on, disk, { write: true })
   try {
     await image.write(0, Buffer.alloc(4096, 1))
