@@ -37,7 +37,8 @@ export async function explainVdiRevert(
   { system, xapi }: { system: System; xapi: SmXapi },
 ): Promise<Answer> {
   const load = Object.hasOwn(drivers, question.type) ? drivers[question.type] : undefined
-  if (load === undefined) throw new SmError('Unimplemented', `a revert on an SR of type ${question.type} cannot be explained`)
+  if (load === undefined)
+    throw new SmError('Unimplemented', `a revert on an SR of type ${question.type} cannot be explained`)
   const Driver = await load()
   const request = decodeRequest(documentOf(question))
   const { context, close } = makeContext(request, system)

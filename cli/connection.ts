@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import path from 'node:path'
+import type { SmXapi } from '../lib/xapi/SmXapi.ts'
+import type { Ref, XapiCaller } from '../lib/xapi/XapiClient.ts'
+import type { XapiEndpoint } from '../lib/xapi/XapiEndpoint.ts'
+import { prepareEnvironment, type Environment } from './environment.ts'
+import { OperationError } from './failures.ts'
+
+/** A session on a toolstack, ours or another's. */
+export interface Connection {
+  readonly environment: Environment
+  readonly url: string
+  readonly session: Ref
+  readonly caller: XapiCaller
+  readonly xapi: SmXapi
+  /** The toolstack runs in this process. */
+  readonly ownToolstack: boolean
+}
+
+interface Server {
+  readonly url: string
+  readonly isOurs: boolean
+  close(): Promise<void>
+}
+
+const BUSY_WAIT_MS = 120_000
+const BUSY_NOTICE_MS = 2000
+const BUSY_POLL_MS = 50
+
+/**
+ * Runs `body` with a session on the toolstack: the one of `$SM_XAPI_URL`, else one that listens on the local socket, else
+ * one started in this process for the time being. Throws OperationError where another `sm` has the state for too long.
+ */
+export async function withConnection<T>(body: (connection: Connection) => Promise<T>): Promise<T> {
+  const environment = await prepareEnvironment()
+  const server = await findServer(environment)
+  try {
+    return await withSession(environment, server, body)
+  } finally {
+    await server.close()
+  }
+}
+
+async function withSession<T>(
+  environment: Environment,
+  server: Server,
+  body: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const [{ connectXapi }, { SmXapi }] = await Promise.all([
+    import('../lib/xapi/XapiEndpoint.ts'),
+    import('../lib/xapi/SmXapi.ts'),
+  ])
+  const { paths, system } = environment
+  const endpoint = connectXapi(server.url, { paths, effects: system.effects, originator: 'sm' })
+  try {
+    const session = await logIn(endpoint)
+    const caller = endpoint.session(session)
+    try {
+      const { url, isOurs } = server
+      return await body({ environment, url, session, caller, xapi: new SmXapi(caller), ownToolstack: isOurs })
+    } finally {
+      await caller.call('session.logout')
+    }
+  } finally {
+    await endpoint.close()
+  }
+}
+
+async function logIn(endpoint: XapiEndpoint): Promise<Ref> {
+  return String(await endpoint.request('session.login_with_password', ['root', '', '1.0', 'sm']))
+}
+
+async function findServer(environment: Environment): Promise<Server> {
+  const elsewhere = environment.xapiUrl ?? (await listeningSocket(environment))
+  if (elsewhere !== undefined) return { url: elsewhere, isOurs: false, close: () => Promise.resolve() }
+  return ownServer(environment)
+}
+
+/** The url of the local socket if a toolstack answers there; a socket whose owner is gone answers nothing. */
+async function listeningSocket({ paths, system }: Environment): Promise<string | undefined> {
+  if (!(await system.files.exists(paths.xapiSocket))) return undefined
+  const [{ connectXapi }, { XapiTransportError }] = await Promise.all([
+    import('../lib/xapi/XapiEndpoint.ts'),
+    import('../lib/xapi/XapiClient.ts'),
+  ])
+  const url = `unix:${paths.xapiSocket}`
+  const endpoint = connectXapi(url, { paths, effects: system.effects })
+  try {
+    await endpoint.request('system.listMethods', [])
+    return url
+  } catch (error) {
+    if (error instanceof XapiTransportError) return undefined
+    throw error
+  } finally {
+    await endpoint.close()
+  }
+}
+
+/**
+ * A toolstack in this process. It listens where only its own plugins look, for it is gone when this command ends: who
+ * comes meanwhile waits for the state and starts another.
+ */
+async function ownServer({ system, paths, smDir }: Environment): Promise<Server> {
+  const [{ startToolstack }, { ToolstackBusyError }] = await Promise.all([
+    import('../lib/toolstack/toolstack.ts'),
+    import('../lib/toolstack/StateFile.ts'),
+  ])
+  const socketPath = path.join(paths.runtime, 'sm.sock')
+  const started = system.now()
+  for (let noticed = false; ;) {
+    try {
+      const toolstack = await startToolstack({ system, paths, smDir, socketPath })
+      return { url: toolstack.url, isOurs: true, close: () => toolstack.close() }
+    } catch (error) {
+      if (!(error instanceof ToolstackBusyError)) throw error
+      const waited = system.now() - started
+      if (waited > BUSY_WAIT_MS) throw stillBusy(error)
+      if (!noticed && waited > BUSY_NOTICE_MS) {
+        noticed = true
+        process.stderr.write('waiting for another sm command to finish…\n')
+      }
+      await sleep(BUSY_POLL_MS)
+    }
+  }
+}
+
+function stillBusy(cause: Error): OperationError {
+  return new OperationError(
+    'another sm command is still working on this state',
+    ['Wait for it to finish, or use another folder: SM_ROOT=DIR sm …'],
+    { cause },
+  )
+}

@@ -1,0 +1,70 @@
+import type { ByteRange, WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
+import { OperationError } from '../failures.ts'
+import { formatSize } from '../format/sizes.ts'
+
+/** Bytes. */
+export interface CopyResult {
+  readonly read: number
+  readonly written: number
+}
+
+/**
+ * Writes an image to the beginning of a disk. What the disk has already is not written again, so zeroes on a fresh disk
+ * take no room and zeroes over data are written. Throws OperationError where the image is larger than the disk.
+ */
+export async function copyIn(
+  disk: WritableDiskImage,
+  blocks: AsyncIterable<Buffer>,
+  onProgress: (done: number) => void,
+): Promise<CopyResult> {
+  const used = new RangeCursor(disk.allocatedRanges())
+  let read = 0
+  let written = 0
+  for await (const block of blocks) {
+    if (read + block.length > disk.virtualSize) {
+      throw new OperationError(`the input is larger than the disk, which has ${formatSize(disk.virtualSize)}`, [
+        'The disk holds the beginning of the input now. Grow it with sm vdi-resize and import again.',
+      ])
+    }
+    if (await differs(disk, read, { block, isUsed: used.overlaps(read, block.length) })) {
+      await disk.write(read, block)
+      written += block.length
+    }
+    read += block.length
+    onProgress(read)
+  }
+  return { read, written }
+}
+
+/** Whether a buffer holds nothing but zeroes. */
+export function isZero(bytes: Buffer): boolean {
+  return bytes.length === 0 || (bytes[0] === 0 && bytes.compare(bytes, 0, bytes.length - 1, 1, bytes.length) === 0)
+}
+
+async function differs(
+  disk: WritableDiskImage,
+  position: number,
+  { block, isUsed }: { block: Buffer; isUsed: boolean },
+): Promise<boolean> {
+  if (!isUsed) return !isZero(block)
+  return !block.equals(await disk.read(position, block.length))
+}
+
+/** Answers ascending questions about ascending ranges. */
+class RangeCursor {
+  readonly #ranges: readonly ByteRange[]
+  #next = 0
+
+  constructor(ranges: readonly ByteRange[]) {
+    this.#ranges = ranges
+  }
+
+  overlaps(position: number, length: number): boolean {
+    for (;;) {
+      const range = this.#ranges[this.#next]
+      if (range === undefined) return false
+      if (range.offset + range.length > position) return range.offset < position + length
+      this.#next += 1
+    }
+  }
+}

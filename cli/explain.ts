@@ -1,0 +1,60 @@
+import { OperationError, UsageError } from './failures.ts'
+import { adviceForSmCode, adviceForXapiCode } from './advice.ts'
+import { printable } from './format/text.ts'
+
+/** A failure as the user is told it. */
+export interface Explanation {
+  readonly message: string
+  readonly advice: readonly string[]
+  readonly isUsage: boolean
+}
+
+/** Puts any failure into words: what went wrong, with its code, and what to do next. */
+export async function explainFailure(error: unknown): Promise<Explanation> {
+  if (error instanceof UsageError) return { message: error.message, advice: [], isUsage: true }
+  if (error instanceof OperationError) return { message: error.message, advice: error.advice, isUsage: false }
+  const [{ XapiError, XapiTransportError }, { SmError }, { VhdError }] = await Promise.all([
+    import('../lib/xapi/XapiClient.ts'),
+    import('../lib/smapi/SmError.ts'),
+    import('../lib/vhd/VhdUtil.ts'),
+  ])
+  if (error instanceof XapiError) return explainXapiError(error.code, error.params)
+  if (error instanceof SmError) {
+    return failure(`${error.errorName} (${error.code}): ${error.message}`, adviceForSmCode(error.code))
+  }
+  if (error instanceof XapiTransportError) {
+    return failure(
+      `the toolstack does not answer: ${error.message}`,
+      'Check SM_XAPI_URL, or unset it to work without one.',
+    )
+  }
+  if (error instanceof VhdError) {
+    return failure(
+      `${error.code}: ${error.message}`,
+      'See the chain with sm tree; sm sr-scan SR finishes interrupted operations.',
+    )
+  }
+  return failure(error instanceof Error ? error.message : String(error), undefined)
+}
+
+/** The name of an SM error by its code, undefined for a code that is not in the table. */
+export async function smErrorName(code: number): Promise<string | undefined> {
+  const { default: table } = await import('../lib/smapi/sm-errors.json', { with: { type: 'json' } })
+  return table.find(entry => entry.code === code)?.name
+}
+
+/** `SR_BACKEND_FAILURE_n` carries the SM error: code, then description and detail in the second parameter. */
+async function explainXapiError(code: string, params: readonly string[]): Promise<Explanation> {
+  const [, digits] = /^SR_BACKEND_FAILURE_(\d+)$/.exec(code) ?? []
+  if (digits !== undefined) {
+    const number = Number(digits)
+    const name = (await smErrorName(number)) ?? 'SM error'
+    return failure(`${name} (${number}): ${params[1] ?? 'no description'}`, adviceForSmCode(number))
+  }
+  const said = params.filter(text => text !== '').join(', ')
+  return failure(said === '' ? code : `${code}: ${said}`, adviceForXapiCode(code))
+}
+
+function failure(message: string, advice: string | undefined): Explanation {
+  return { message: printable(message), advice: advice === undefined ? [] : [advice], isUsage: false }
+}
