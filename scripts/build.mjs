@@ -1,15 +1,31 @@
-// Bundles every executable of bin/ into dist/, one file each. koffi stays outside: it loads its own native library.
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
+// Bundles the executables of bin/ into dist/. A plugin is two files: what starts and knows the wire, and the driver, which
+// is loaded when a command needs it. koffi stays outside: it loads its own native library.
+import { chmod, mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
-const entries = (await readdir(path.join(root, 'bin'))).filter(name => name.endsWith('.ts'))
-const scripts = ['demo', 'bench'].map(name => path.join(root, 'test', name, 'main.ts'))
+const inRoot = (...names) => path.join(root, ...names)
+const scriptsIn = async folder => (await readdir(folder)).filter(name => name.endsWith('.ts'))
+const stem = name => name.replace(/\.ts$/, '')
 
-await rm(path.join(root, 'dist'), { recursive: true, force: true })
-await mkdir(path.join(root, 'dist'))
+const programs = await scriptsIn(inRoot('bin'))
+const outputs = new Map([
+  ...programs.map(name => [inRoot('bin', name), stem(name)]),
+  ...(await scriptsIn(inRoot('bin', 'drivers'))).map(name => [inRoot('bin', 'drivers', name), `${stem(name)}.driver`]),
+  ...['demo', 'bench'].map(name => [inRoot('test', name, 'main.ts'), name]),
+])
+
+/** Keeps a driver out of its plugin's first file. */
+const driversApart = {
+  name: 'drivers-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/drivers\// }, ({ path: name, kind }) =>
+      kind === 'dynamic-import' ? { path: `./${stem(path.basename(name))}.driver.cjs`, external: true } : undefined,
+    )
+  },
+}
 
 const options = {
   bundle: true,
@@ -26,19 +42,13 @@ const options = {
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
+  plugins: [driversApart],
 }
 
-await Promise.all([
-  ...entries.map(name =>
-    build({
-      ...options,
-      entryPoints: [path.join(root, 'bin', name)],
-      outfile: path.join(root, 'dist', name.replace(/\.ts$/, '.cjs')),
-    }),
+await mkdir(inRoot('dist'), { recursive: true })
+await Promise.all(
+  [...outputs].map(([source, output]) =>
+    build({ ...options, entryPoints: [source], outfile: inRoot('dist', `${output}.cjs`) }),
   ),
-  ...scripts.map(file =>
-    build({ ...options, entryPoints: [file], outfile: path.join(root, 'dist', `${path.basename(path.dirname(file))}.cjs`) }),
-  ),
-])
-
-for (const name of entries) await chmod(path.join(root, 'bin', name.replace(/\.ts$/, '')), 0o755)
+)
+for (const name of programs) await chmod(inRoot('bin', stem(name)), 0o755)

@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -15,7 +16,12 @@ import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import { XapiError, type XapiValue } from '../../lib/xapi/XapiClient.ts'
 
 export const MIB = 1024 * 1024
-export const projectRoot = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
+/** Where package.json is, from the sources as from a bundle. */
+export const projectRoot = findProjectRoot(path.dirname(fileURLToPath(import.meta.url)))
+
+function findProjectRoot(directory: string): string {
+  return existsSync(path.join(directory, 'package-lock.json')) ? directory : findProjectRoot(path.dirname(directory))
+}
 
 export interface Disk {
   readonly ref: string
