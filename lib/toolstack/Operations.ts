@@ -1,5 +1,6 @@
 import { XapiError, type Ref } from '../xapi/XapiClient.ts'
 import type { Call } from './Call.ts'
+import { withoutKey } from './maps.ts'
 import { checkSrOperation, checkVdiOperation } from './rules.ts'
 import type { Store } from './Store.ts'
 
@@ -85,7 +86,6 @@ export class Operations {
   #unmark(task: Ref, { className, ref }: Mark): void {
     const record = this.#store.find(className, ref)
     if (record === undefined) return
-    const left = Object.entries(record.current_operations).filter(([key]) => key !== task)
-    this.#store.update(className, ref, { current_operations: Object.fromEntries(left) })
+    this.#store.update(className, ref, { current_operations: withoutKey(record.current_operations, task) })
   }
 }

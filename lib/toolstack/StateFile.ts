@@ -81,8 +81,8 @@ export class StateFile {
     await this.#writing
   }
 
+  /** Gives the file to others; nothing may be being saved. */
   async close(): Promise<void> {
-    await this.#writing
     await this.#lock.unlock()
   }
 

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { makeLogger, type Logger } from '../os/log.ts'
 import type { Paths } from '../os/paths.ts'
 import type { System } from '../os/system.ts'
-import type { XapiCaller } from '../xapi/XapiClient.ts'
+import type { Ref, XapiCaller } from '../xapi/XapiClient.ts'
 import { plain } from './http/json-endpoint.ts'
 import { Server, type AnswerFor } from './http/Server.ts'
 import { Dispatcher } from './Dispatcher.ts'
@@ -52,7 +52,7 @@ export interface Toolstack {
   readonly tcpUrl: string | undefined
   /** Calls in this process, logged in as root; results are as in JSON-RPC. */
   session(): XapiCaller
-  /** Ends it; what has been answered is in the state file. */
+  /** Ends it when the calls in progress have ended; what has been answered is in the state file. */
   close(): Promise<void>
 }
 
@@ -109,19 +109,37 @@ async function startWithState(
   await state.save(store)
   const dispatcher = new Dispatcher(services, () => state.save(store))
   const servers = await listen(options, places.socketPath, dispatcher)
+  const inProcess = rootSession(services, dispatcher)
+  let closed: Promise<void> | undefined
   return {
     url,
     tcpUrl: tcpUrlOf(options.listen, servers.tcp),
-    session: () => rootSession(services, dispatcher),
-    close: async () => {
+    session: () => inProcess,
+    close: () => {
       closing.abort()
-      await dispatcher.settle()
-      await servers.tcp?.close()
-      await servers.local.close()
-      await dispatcher.settle()
-      await state.save(store)
-      await state.close()
+      closed ??= end({ dispatcher, servers, state, store })
+      return closed
     },
+  }
+}
+
+interface Running {
+  readonly dispatcher: Dispatcher
+  readonly servers: Servers
+  readonly state: StateFile
+  readonly store: Store
+}
+
+/** Plugins that still run may need the server, so it goes after them. */
+async function end({ dispatcher, servers, state, store }: Running): Promise<void> {
+  await dispatcher.settle()
+  await servers.tcp?.close()
+  await servers.local.close()
+  await dispatcher.settle()
+  try {
+    await state.save(store)
+  } finally {
+    await state.close()
   }
 }
 
@@ -184,20 +202,16 @@ function tcpUrlOf(listener: TcpListener | undefined, server: Server | undefined)
   return `http://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${server.port}`
 }
 
-function rootSession(services: Services, dispatcher: Dispatcher): XapiCaller {
-  const session = services.store.create('session', {
-    this_host: services.host,
-    is_local_superuser: true,
-    auth_user_name: 'root',
-    pool: true,
-  })
+/** Calls in this process need no login. The session is made with the first call, and again if a client ended it. */
+function rootSession({ store, host }: Services, dispatcher: Dispatcher): XapiCaller {
+  let session: Ref | undefined
+  const login = () =>
+    store.create('session', { this_host: host, is_local_superuser: true, auth_user_name: 'root', pool: true })
   return {
     call: async (method, ...args) => {
-      const { value } = await dispatcher.dispatch({
-        method,
-        params: [session, ...args],
-        caller: { transport: 'local' },
-      })
+      if (session === undefined || !store.has('session', session)) session = login()
+      const params = [session, ...args]
+      const { value } = await dispatcher.dispatch({ method, params, caller: { transport: 'local' } })
       return plain(value)
     },
   }

@@ -1,6 +1,7 @@
 import { XapiError, type Ref } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
 import { viewField, viewRecord } from '../derived.ts'
+import { withoutKey } from '../maps.ts'
 import { nullRef, type FieldType, type FieldValue } from '../schema/field.ts'
 import { classNames, definitionOf, fieldTypeOf, isClassName, type ClassName } from '../schema/schema.ts'
 import { compileExpression } from './expression.ts'
@@ -128,7 +129,7 @@ function change(target: Target, action: string, name: string): ApiMethod | undef
     return method(
       [name, { self: 'ref', value: type }, 'void'],
       (call, { self, value }) => {
-        write(call, target, self, value as FieldValue)
+        write(call, target, self, value)
       },
       plain,
     )
@@ -184,10 +185,6 @@ function mapOf(call: Call, { className, field }: Target, ref: Ref): Readonly<Rec
 
 function listOf(call: Call, { className, field }: Target, ref: Ref): readonly string[] {
   return viewField(storeOf(call), className, ref, field) as readonly string[]
-}
-
-function withoutKey(map: Readonly<Record<string, string>>, key: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).filter(([name]) => name !== key))
 }
 
 function storeOf(call: Call) {

@@ -1,5 +1,6 @@
 import { XapiError, type Ref } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
+import { withoutKey } from '../maps.ts'
 import { isUuid, refuseMaster } from './checks.ts'
 import { method, type ApiMethod, type Arguments } from './method.ts'
 import { plugPbd } from './pbd.ts'
@@ -101,7 +102,7 @@ async function scan(call: Call, self: Ref): Promise<void> {
   }
   await refusing(self, storage.srUpdate(at(call, self)))
   const sizes = store.where('VDI', 'SR', self).map(vdi => store.get('VDI', vdi).virtual_size)
-  const { dirty: _, ...otherConfig } = store.get('SR', self).other_config
+  const otherConfig = withoutKey(store.get('SR', self).other_config, 'dirty')
   const allocation = sizes.reduce((sum, size) => sum + size, 0)
   store.update('SR', self, { virtual_allocation: allocation, other_config: otherConfig })
 }

@@ -1,18 +1,12 @@
 import type * as http from 'node:http'
 import { reachableSocket } from '../../os/socket-path.ts'
-import type { Typed } from '../api/types.ts'
 import type { Caller, Transport } from '../Call.ts'
+import { maxBodyBytes, type Answering } from './answering.ts'
 import { answerJson, jsonContentType } from './json-endpoint.ts'
-
-/** Runs a call for a client. Throws XapiError. */
-export type Answering = (method: string, params: readonly unknown[]) => Promise<Typed>
 
 export type AnswerFor = (caller: Caller) => Answering
 
 export type Listener = { readonly socketPath: string } | { readonly host: string; readonly port: number }
-
-/** No call of ours is longer. */
-export const maxBodyBytes = 16 * 1024 * 1024
 
 const commonHeaders = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'X-Requested-With' }
 

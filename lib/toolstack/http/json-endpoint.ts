@@ -1,7 +1,7 @@
 import { isObject } from '../../xapi/protocol.ts'
 import { XapiError } from '../../xapi/XapiClient.ts'
 import { Typed } from '../api/types.ts'
-import type { Answering } from './Server.ts'
+import type { Answering } from './answering.ts'
 
 /** JSON-RPC 2.0, and 1.0 where the member `jsonrpc` is missing (spec toolstack 2.2). */
 export const jsonContentType = 'application/json'

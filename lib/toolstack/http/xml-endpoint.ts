@@ -1,7 +1,7 @@
 import { decodeMethodCall, XmlDate, XmlRpcError, type XmlValue } from '../../smapi/xmlrpc.ts'
 import { XapiError } from '../../xapi/XapiClient.ts'
 import { encodeBare, encodeFailure, encodeSuccess } from './xml-encode.ts'
-import { maxBodyBytes, type Answering } from './Server.ts'
+import { maxBodyBytes, type Answering } from './answering.ts'
 
 /** Without a charset: clients compare the whole header (spec toolstack 2.1). */
 export const xmlContentType = 'text/xml'

@@ -1,5 +1,6 @@
 import { XapiError, type Ref, type StringMap } from '../../xapi/XapiClient.ts'
 import { smSessionKey } from '../Call.ts'
+import { withoutKey } from '../maps.ts'
 import { epoch } from '../schema/field.ts'
 import type { Store } from '../Store.ts'
 import type { Executor } from './Executor.ts'
@@ -134,8 +135,7 @@ export class Smapiv1Storage implements Storage {
     const pbds = this.#store.where('PBD', 'SR', sr).map(pbd => this.#store.get('PBD', pbd))
     const pbd = pbds.find(({ host }) => host === this.#host)
     if (pbd === undefined) throw new XapiError('SR_HAS_NO_PBDS', [sr])
-    const { SRmaster: _, ...config } = pbd.device_config
-    return { SRmaster: 'true', ...config }
+    return { SRmaster: 'true', ...withoutKey(pbd.device_config, 'SRmaster') }
   }
 
   #vdi(ref: Ref): Members {

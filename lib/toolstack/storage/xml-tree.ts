@@ -29,7 +29,7 @@ export function parseXmlTree(document: Buffer): XmlNode {
   parser.on('error', failure => failures.push(failure))
   parser.parseString(text)
   const [failure] = failures
-  if (failure !== undefined) throw failure instanceof Error ? failure : new Error(String(failure))
+  if (failure !== undefined) throw failure instanceof Error ? failure : new Error('not well-formed XML')
   const [root] = roots
   if (roots.length !== 1 || !isNode(root)) throw new Error('the document has not one root element')
   return toNode(root)
