@@ -174,7 +174,7 @@ describe('events', () => {
     const vdi = await box.makeVdi(sr)
     const first = await from(['vdi'], '', 0)
     expect(first.events.find(({ ref }) => ref === vdi)).toMatchObject({ class: 'vdi', operation: 'add' })
-    expect(first.valid_ref_counts).toMatchObject({ pool: 1, host: 1, task: 0, vbd: 0 })
+    expect(first.valid_ref_counts).toMatchObject({ pool: 1, host: 1, vbd: 0 })
     await box.api.call('VDI.set_name_label', vdi, 'new name')
     const second = await from(['VDI'], first.token, 0)
     expect(second.events).toHaveLength(1)
