@@ -47,7 +47,7 @@ export function logFile(paths: Paths): string {
   return path.join(paths.root, 'var', 'log', 'sm.log')
 }
 
-/** `bin/` beside this folder, and beside `dist/` where the bundle lies. */
-function pluginFolder(): string {
+/** Directory of the plugins: `bin/` beside this folder, and beside `dist/` where the bundle lies. */
+export function pluginFolder(): string {
   return fileURLToPath(new URL('../bin', import.meta.url))
 }

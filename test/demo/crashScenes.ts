@@ -1,0 +1,70 @@
+import type { Connection } from '../../cli/connection.ts'
+import { XapiError } from '../../lib/xapi/XapiClient.ts'
+import { type Cast, proveState, type Moment } from './Cast.ts'
+import type { Report } from './Report.ts'
+import type { Stage } from './Stage.ts'
+
+interface Crash {
+  readonly killPoint: string
+  readonly when: string
+  /** The snapshot that is being reverted to when the driver dies. */
+  readonly towards: Moment
+  readonly claim: string
+  /** What the disk must hold after recovery. */
+  readonly expected: Moment
+}
+
+/** Kills the driver at both sides of the commit and shows what a scan makes of it. The disk is at `second` before. */
+export async function crashScenes(stage: Stage, report: Report, cast: Cast): Promise<void> {
+  report.heading('Killed at the worst moments, recovered by a scan')
+  if (process.geteuid?.() !== 0) {
+    report.note('skipped: only root may make a driver kill itself (SM_FIST)')
+    return
+  }
+  const { first, second } = cast
+  await crash(stage, report, cast, {
+    killPoint: 'FileSR_revert_before_commit',
+    when: 'just before the commit',
+    towards: first,
+    claim: "nothing happened, as at 'second'",
+    expected: second,
+  })
+  await crash(stage, report, cast, {
+    killPoint: 'FileSR_revert_after_commit',
+    when: 'just after the commit',
+    towards: first,
+    claim: "it is done, as at 'first'",
+    expected: first,
+  })
+}
+
+async function crash(stage: Stage, report: Report, cast: Cast, scene: Crash): Promise<void> {
+  await stage.withToolstack(async connection => {
+    const what = `VDI.revert, SIGKILL ${scene.when}`
+    const describe = (said: string): string => report.colours.yellow(said)
+    await report.step(what, () => failureOf(connection, scene.towards), describe)
+    const journals = await journalsOf(connection, cast)
+    report.prove('the journal tells of it', { [journals.join(', ')]: journals.length === 1 })
+  }, scene.killPoint)
+  await stage.withToolstack(async connection => {
+    await report.step('SR.scan', () => connection.caller.call('SR.scan', cast.sr.ref))
+    await proveState(connection, report, { cast, moment: scene.expected, claim: scene.claim })
+  })
+}
+
+/** What the toolstack says when the driver dies. Throws where it does not die. */
+async function failureOf({ caller }: Connection, { snapshot }: Moment): Promise<string> {
+  try {
+    await caller.call('VDI.revert', snapshot)
+  } catch (error) {
+    if (error instanceof XapiError && /signal/.test(error.message))
+      return error.params.find(text => text !== '') ?? error.code
+    throw error
+  }
+  throw new Error('the driver did not die where it should have')
+}
+
+async function journalsOf({ environment }: Connection, cast: Cast): Promise<string[]> {
+  const names = await environment.system.files.list(environment.paths.srMount(cast.sr.uuid))
+  return names.filter(name => name.startsWith('revert_'))
+}
