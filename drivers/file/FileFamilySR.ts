@@ -140,12 +140,13 @@ export abstract class FileFamilySR extends SR {
     if (!recovers) await refusePendingJournals(this, vdiUuid)
   }
 
+  /** @throws SmError SRUnavailable, SRScan */
   override async scan(): Promise<void> {
+    await this.requireAttached()
     await scanSr(this)
   }
 
   override async sr_scan(_request: Request): Promise<null> {
-    await this.requireAttached()
     await this.scan()
     return null
   }

@@ -40,7 +40,9 @@ export class FileVDI extends VDI {
   }
 
   get path(): string {
-    return this.sr.file(this.kind === 'vhd' ? vhdName(this.uuid) : this.kind === 'raw' ? rawName(this.uuid) : cbtLogName(this.uuid))
+    return this.sr.file(
+      this.kind === 'vhd' ? vhdName(this.uuid) : this.kind === 'raw' ? rawName(this.uuid) : cbtLogName(this.uuid),
+    )
   }
 
   /**

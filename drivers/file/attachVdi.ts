@@ -29,7 +29,10 @@ export async function attachedDevice(vdi: FileVDI): Promise<VdiAttachment> {
  */
 export function refuseActivation(vdi: FileVDI): Promise<never> {
   return Promise.reject(
-    new SmError('VDIUnavailable', `this version has no data path to activate VDI ${vdi.uuid}: tapdisk support is not built in yet`),
+    new SmError(
+      'VDIUnavailable',
+      `this version has no data path to activate VDI ${vdi.uuid}: tapdisk support is not built in yet`,
+    ),
   )
 }
 
@@ -43,7 +46,9 @@ export async function requireNoTapdisk(vdi: FileVDI): Promise<void> {
 
 /** SCSI vital product data page 0x80 (unit serial number) of the disk, base64. */
 function page80(uuid: string): string {
-  return Buffer.concat([Buffer.from([0x00, 0x80, 0x00, 0x12]), Buffer.from(`${uuid.slice(0, 16)}  `)]).toString('base64')
+  return Buffer.concat([Buffer.from([0x00, 0x80, 0x00, 0x12]), Buffer.from(`${uuid.slice(0, 16)}  `)]).toString(
+    'base64',
+  )
 }
 
 /** SCSI vital product data page 0x83 (device identification) of the disk, base64. */

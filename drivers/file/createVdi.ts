@@ -85,7 +85,8 @@ async function buildImage(vdi: FileVDI, temporary: string, size: number): Promis
 }
 
 async function introduceCreated(vdi: FileVDI, request: Request): Promise<string> {
-  const [, label = '', description = '', metadataOfPool = '', isASnapshot, snapshotTime, snapshotOf = '', readOnly] = request.args
+  const [, label = '', description = '', metadataOfPool = '', isASnapshot, snapshotTime, snapshotOf = '', readOnly] =
+    request.args
   const smConfig: Record<string, string> = vdi.kind === 'raw' ? { type: 'raw' } : {}
   for (const key of PASSED_THROUGH) {
     const value = request.vdiSmConfig[key]

@@ -15,7 +15,8 @@ export async function deleteAllFiles(sr: FileFamilySR): Promise<void> {
   const holdsDisk = names.some(name => !name.startsWith('.') && (name.endsWith('.raw') || name.endsWith('.cbtlog')))
   if (vhds.length > 0 || holdsDisk) throw new SmError('SRNotEmpty', 'VDIs still exist in SR')
   const [unknown] = uuidsOfUnknownFormat(names)
-  if (unknown !== undefined) throw new SmError('SRNotEmpty', `a disk image of a format this driver does not know: ${unknown}`)
+  if (unknown !== undefined)
+    throw new SmError('SRNotEmpty', `a disk image of a format this driver does not know: ${unknown}`)
   for (const name of names) await removeFile(sr, name)
 }
 

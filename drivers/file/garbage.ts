@@ -20,10 +20,9 @@ export function garbageLeavesFirst(rows: readonly VhdScanRow[]): VhdScanRow[] {
   const children = childrenByParent(rows)
   const garbage: VhdScanRow[] = []
   const names = new Set<string>()
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     const next = rows.filter(
-      row =>
-        row.hidden && !names.has(row.name) && (children.get(row.name) ?? []).every(child => names.has(child.name)),
+      row => row.hidden && !names.has(row.name) && (children.get(row.name) ?? []).every(child => names.has(child.name)),
     )
     grown = next.length > 0
     for (const row of next) {

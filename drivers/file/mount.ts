@@ -32,7 +32,9 @@ export async function isMounted(files: Files, directory: string, source?: string
 
 /** A bind mount within one file system shows only in the mount table. */
 function isListedMount(directory: string): boolean {
-  const escaped = path.resolve(directory).replace(/[ \t\n\\]/g, c => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  const escaped = path
+    .resolve(directory)
+    .replace(/[ \t\n\\]/g, c => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .some(line => line.split(' ')[4] === escaped)

@@ -13,5 +13,6 @@ export async function requireMounted(sr: FileFamilySR): Promise<void> {
  * @throws SmError Unimplemented
  */
 export function refuseChangeTracking(vdi: FileVDI): void {
-  if (vdi.hasLog || vdi.kind === 'cbtlog') throw new SmError('Unimplemented', 'changed block tracking is enabled on the VDI')
+  if (vdi.hasLog || vdi.kind === 'cbtlog')
+    throw new SmError('Unimplemented', 'changed block tracking is enabled on the VDI')
 }

@@ -45,14 +45,17 @@ export async function scanSr(sr: FileFamilySR): Promise<void> {
 async function scannedVdis(sr: FileFamilySR, directory: DirectoryScan): Promise<ScannedVdi[]> {
   const logs = await statAll(sr, directory.names, 'cbtlog')
   const raws = await statAll(sr, directory.names, 'raw')
-  const parents = new Set(directory.vhds.flatMap(row => (row.parentName === undefined ? [] : [uuidOfVhd(row.parentName)])))
+  const parents = new Set(
+    directory.vhds.flatMap(row => (row.parentName === undefined ? [] : [uuidOfVhd(row.parentName)])),
+  )
   const vdis = new Map<string, ScannedVdi>()
   for (const [uuid, size] of logs) vdis.set(uuid, logOnlyVdi(uuid, size))
   for (const [uuid, size] of raws) vdis.set(uuid, rawVdi(uuid, size))
   for (const row of directory.vhds) {
     const uuid = uuidOfVhd(row.name)
     vdis.delete(uuid)
-    if (!row.hidden || parents.has(uuid)) vdis.set(uuid, vhdVdi(row, { isParent: parents.has(uuid), hasLog: logs.has(uuid) }))
+    if (!row.hidden || parents.has(uuid))
+      vdis.set(uuid, vhdVdi(row, { isParent: parents.has(uuid), hasLog: logs.has(uuid) }))
   }
   return [...vdis.values()]
 }

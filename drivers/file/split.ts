@@ -71,17 +71,16 @@ export async function undoSplit(sr: FileFamilySR, split: Split): Promise<boolean
 }
 
 async function restore(sr: FileFamilySR, base: string, leaf: string): Promise<void> {
-  const tool = await sr.vhdUtil()
-  if (await tool.hidden(base)) await tool.setHidden(base, false)
+  // Set without asking: an interrupted run may have changed one of the two footers that say it.
+  await (await sr.vhdUtil()).setHidden(base, false)
   await sr.context.system.files.rename(base, leaf)
   await sr.context.system.files.syncDirectory(sr.path)
 }
 
 /** Something grew on the split since: the base stays, and must look like one. */
 async function keepAsBase(sr: FileFamilySR, base: string): Promise<void> {
-  const tool = await sr.vhdUtil()
   const name = base.slice(sr.path.length + 1)
-  if ((await childNames(sr, name)).length > 0 && !(await tool.hidden(base))) await tool.setHidden(base, true)
+  if ((await childNames(sr, name)).length > 0) await (await sr.vhdUtil()).setHidden(base, true)
 }
 
 async function isUntouchedOnlyChild(sr: FileFamilySR, { leaf, base }: Split): Promise<boolean> {

@@ -96,7 +96,10 @@ export async function survivesKilledRecovery(scenario: Scenario, point: string):
   await interrupt(`trace:${trace}`)
   await world.scan()
   const lines = (await fs.readFile(trace, 'utf8')).trimEnd().split('\n')
-  const firstRun = lines.slice(0, Math.max(lines.indexOf(lines.find((line, at) => at > 0 && line.startsWith('1 ')) ?? ''), 0) || undefined)
+  const firstRun = lines.slice(
+    0,
+    Math.max(lines.indexOf(lines.find((line, at) => at > 0 && line.startsWith('1 ')) ?? ''), 0) || undefined,
+  )
   const indexes = firstRun.flatMap((line, at) => (WITHOUT_TRACE.test(line.replace(/^\d+ /, '')) ? [] : [at + 1]))
   for (const index of indexes) {
     const where = `${point}, recovery killed before its effect ${index}`
@@ -122,10 +125,7 @@ async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undef
 }
 
 /** Right after the interruption, before anything was repaired: every disk reads as one of the contents it may have. */
-async function expectContents(
-  { world, allowed, closedUntilRecovered = [] }: Scenario,
-  where: string,
-): Promise<void> {
+async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
   for (const [uuid, contents] of allowed) {
     if (contents.length === 0 || closedUntilRecovered.includes(uuid)) continue
     expect(contents, `${where}, disk ${uuid}`).toContainEqual(await world.content(uuid).catch(String))
@@ -173,7 +173,10 @@ export async function expectConsistent(world: World, where: string): Promise<voi
     expect(record?.managed, `${where}: ${uuid} managed`).toBe(!row.hidden)
   }
   for (const uuid of records.keys()) {
-    expect(names.some(name => name.startsWith(uuid)), `${where}: image of record ${uuid}`).toBe(true)
+    expect(
+      names.some(name => name.startsWith(uuid)),
+      `${where}: image of record ${uuid}`,
+    ).toBe(true)
   }
 }
 

@@ -78,7 +78,11 @@ describe('a revert that is interrupted', () => {
     ['splitting without hard links', withoutHardLinks, 25],
   ] as const)('%s', (_name, setting, least) => {
     test('survives being killed before every effect', { timeout: LONG }, async () => {
-      expect(await survivesKills(await scenarioOf(await setting(world)))).toBeGreaterThan(least)
+      const made = await setting(world)
+      const scenario = await scenarioOf(made)
+      // Without hard links the snapshot's name is free between two renames; the journal is durable by then.
+      const closedUntilRecovered = setting === withoutHardLinks ? [made.snapshot.uuid] : []
+      expect(await survivesKills({ ...scenario, closedUntilRecovered })).toBeGreaterThan(least)
     })
 
     test('takes itself back on every error of the system', { timeout: LONG }, async () => {

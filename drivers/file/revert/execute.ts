@@ -58,7 +58,10 @@ async function buildTarget({ sr, plan, record }: RevertWork): Promise<string> {
   await tool.check(temporary)
   const image = await inspectVhd(sr.context.system.files, temporary)
   if (image.parentName !== vhdName(backing) || image.virtualSize !== plan.virtualSize || image.hidden) {
-    throw new SmError('VDISnapshot', `revert built an image of ${image.virtualSize} bytes on ${image.parentName ?? 'nothing'}`)
+    throw new SmError(
+      'VDISnapshot',
+      `revert built an image of ${image.virtualSize} bytes on ${image.parentName ?? 'nothing'}`,
+    )
   }
   await sr.context.system.files.syncDirectory(sr.path)
   return image.uuid

@@ -63,7 +63,10 @@ async function readDirectory(sr: FileFamilySR): Promise<Directory> {
   const names = await sr.listNames()
   const rows = await (await sr.vhdUtil()).scan(sr.path)
   const children = childrenByParent(rows.flatMap(row => ('error' in row ? [] : [row])))
-  return { names, children: new Map([...children].map(([parent, list]) => [parent, list.map(row => uuidOfVhd(row.name))])) }
+  return {
+    names,
+    children: new Map([...children].map(([parent, list]) => [parent, list.map(row => uuidOfVhd(row.name))])),
+  }
 }
 
 function disk({ names, children }: Directory, record: VdiRecord, hidden: boolean): RevertDisk {
@@ -117,7 +120,8 @@ async function readChain(snapshot: FileVDI): Promise<{ chain: RevertNode[]; prob
       const parent = await tool.parent(current)
       if (parent === undefined) return { chain, problem: undefined }
       if (image.parentRaw) return { chain: [...chain, rawNode(parent)], problem: undefined }
-      if (chain.some(earlier => vhdName(earlier.uuid) === baseName(parent))) return { chain, problem: 'the chain is a loop' }
+      if (chain.some(earlier => vhdName(earlier.uuid) === baseName(parent)))
+        return { chain, problem: 'the chain is a loop' }
       child = image
       current = parent
     }

@@ -53,10 +53,8 @@ async function finish(sr: FileFamilySR, record: RevertRecord): Promise<boolean> 
   await sr.context.system.files.syncDirectory(sr.path)
   await removeTemporaries(sr, [record.target, record.snapshot])
   if (record.base !== undefined) {
-    const tool = await sr.vhdUtil()
     const base = sr.file(vhdName(record.base))
-    const exists = await sr.context.system.files.exists(base)
-    if (exists && !(await tool.hidden(base))) await tool.setHidden(base, true)
+    if (await sr.context.system.files.exists(base)) await (await sr.vhdUtil()).setHidden(base, true)
   }
   return correctRecords(sr, record)
 }
@@ -82,7 +80,10 @@ async function removeTemporaries(sr: FileFamilySR, uuids: readonly string[]): Pr
 async function restoreName(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
   const { files } = sr.context.system
   const name = sr.file(vhdName(record.target))
-  if (record.newTargetVhd !== undefined && (await footerUuid(sr, revertVhdName(record.target))) === record.newTargetVhd) {
+  if (
+    record.newTargetVhd !== undefined &&
+    (await footerUuid(sr, revertVhdName(record.target))) === record.newTargetVhd
+  ) {
     await files.rename(sr.file(revertVhdName(record.target)), name)
     await files.syncDirectory(sr.path)
     return true

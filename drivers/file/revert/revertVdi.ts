@@ -36,7 +36,10 @@ export async function revertVdi(snapshot: FileVDI, request: Request): Promise<vo
 }
 
 /** What a revert would do and what stands in its way, without changing anything. */
-export async function explainRevert(snapshot: FileVDI, request: Request): Promise<RevertDecision & { depthBefore: number }> {
+export async function explainRevert(
+  snapshot: FileVDI,
+  request: Request,
+): Promise<RevertDecision & { depthBefore: number }> {
   const revert = await identify(snapshot, request)
   const gathered = await gather(revert, false)
   const target = snapshot.sr.vdi(revert.known.target.record.uuid)
@@ -105,7 +108,8 @@ async function revertJournalled(revert: Revert, isSplit: boolean): Promise<void>
     const gathered = await gather(revert, true)
     const { plan, blockers } = decide(gathered)
     requireNoBlocker({ plan, blockers })
-    if (plan.mode === 'split' && !pauseSnapshot) throw new SmError('VDIUnavailable', `snapshot ${uuid} was written to meanwhile`)
+    if (plan.mode === 'split' && !pauseSnapshot)
+      throw new SmError('VDIUnavailable', `snapshot ${uuid} was written to meanwhile`)
     const base = plan.mode === 'split' ? { base: sr.context.system.newUuid() } : {}
     const old = gathered.targetVhd === undefined ? {} : { oldTargetVhd: gathered.targetVhd }
     record = { ...record, state: 'started', ...base, ...old }
@@ -171,4 +175,3 @@ function disksOf({ snapshot, known }: Revert): { snapshot: string; target: strin
 function isWriter({ record }: KnownVdi, host: string): boolean {
   return record.sm_config[`host_${host}`] === 'RW'
 }
-
