@@ -1,7 +1,12 @@
 /** Layers of the house: bin and cli use drivers and lib, drivers use lib, lib knows no driver. No cycles. */
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'lib-knows-no-driver', severity: 'error', from: { path: '^lib' }, to: { path: '^(drivers|cli|bin|test)' } },
     { name: 'drivers-know-no-program', severity: 'error', from: { path: '^drivers' }, to: { path: '^(cli|bin|test)' } },
     { name: 'plugins-load-no-cli', severity: 'error', from: { path: '^bin/[A-Z]' }, to: { path: '^(cli|test)' } },

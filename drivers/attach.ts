@@ -33,7 +33,7 @@ async function scanAfterAttach(sr: SR): Promise<void> {
       priority: 2,
       className: 'SR',
       objectUuid: sr.uuid,
-      body: text,
+      body: `The scan after SR ${sr.uuid} was attached failed: ${text}`,
     })
   }
 }

@@ -23,7 +23,9 @@ export async function answerWith(driver: Driver, request: Request): Promise<stri
 async function execute(driver: Driver, request: Request): Promise<unknown> {
   const { context, close } = makeContext(request)
   const started = context.system.now()
-  context.log.info(`${request.command} SR ${request.srUuid}${request.vdiUuid === undefined ? '' : ` VDI ${request.vdiUuid}`}`)
+  context.log.info(
+    `${request.command} SR ${request.srUuid}${request.vdiUuid === undefined ? '' : ` VDI ${request.vdiUuid}`}`,
+  )
   try {
     const sr = new driver(context)
     await sr.load()

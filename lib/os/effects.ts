@@ -63,7 +63,8 @@ function parseFist(entries: readonly string[]): Map<string, Action> {
   const actions = new Map<string, Action>()
   for (const entry of entries) {
     const [key, errno] = entry.split('=')
-    if (key !== undefined && key !== '' && !entry.startsWith(TRACE)) actions.set(key, errno === undefined ? 'kill' : { errno })
+    if (key !== undefined && key !== '' && !entry.startsWith(TRACE))
+      actions.set(key, errno === undefined ? 'kill' : { errno })
   }
   return actions
 }

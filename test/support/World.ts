@@ -54,7 +54,18 @@ export class World {
     await fs.mkdir(world.paths.root)
     await world.start()
     world.srRef = String(
-      await world.call('SR.create', await world.host(), { location: world.location }, 0, 'test', '', 'file', '', false, {}),
+      await world.call(
+        'SR.create',
+        await world.host(),
+        { location: world.location },
+        0,
+        'test',
+        '',
+        'file',
+        '',
+        false,
+        {},
+      ),
     )
     world.srUuid = String(await world.call('SR.get_uuid', world.srRef))
     return world
@@ -196,7 +207,13 @@ export class World {
       ...(vdi === undefined ? {} : { vdi_ref: vdi.ref, vdi_uuid: vdi.uuid, vdi_location: vdi.uuid }),
       ...members,
     }
-    const env = { PATH: process.env['PATH'], ORIGINATOR: 'SM', SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
+    const env = {
+      PATH: process.env['PATH'],
+      ORIGINATOR: 'SM',
+      SM_ROOT: this.paths.root,
+      SM_XAPI_URL: this.url,
+      SM_LOG: 'none',
+    }
     const { stdout } = await promisify(execFile)(
       path.join(projectRoot, 'bin/FileSR'),
       [encodeMethodCall(command, [request])],
@@ -206,7 +223,11 @@ export class World {
   }
 
   /** The fault of a plugin command: code and text. */
-  async fault(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<{ code: number; message: string }> {
+  async fault(
+    command: string,
+    vdi: Disk | undefined,
+    members: Record<string, XmlInput> = {},
+  ): Promise<{ code: number; message: string }> {
     const answer = decodeMethodResponse(await this.plugin(command, vdi, members))
     if ('fault' in answer) return answer.fault
     throw new Error(`${command} was expected to fail`)
@@ -245,7 +266,9 @@ export class World {
     await this.#toolstack?.close()
     this.#toolstack = undefined
     const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
-    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: { VDI: Record<string, Record<string, unknown>> } }
+    const state = JSON.parse(await fs.readFile(file, 'utf8')) as {
+      objects: { VDI: Record<string, Record<string, unknown>> }
+    }
     for (const vdi of Object.values(state.objects.VDI)) edit(vdi)
     await fs.writeFile(file, JSON.stringify(state))
     await this.start()

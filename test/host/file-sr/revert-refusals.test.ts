@@ -64,7 +64,10 @@ describe('a revert is refused', () => {
 
   test('when the target is raw, with the code that lets xapi copy instead', async () => {
     const raw = await world.createVdi('raw', 4, { type: 'raw' })
-    expect(await refusal({ args: [raw.ref] })).toMatchObject({ code: 38, message: expect.stringContaining('[opterr=raw VDI]') as string })
+    expect(await refusal({ args: [raw.ref] })).toMatchObject({
+      code: 38,
+      message: expect.stringContaining('[opterr=raw VDI]') as string,
+    })
   })
 
   test('when the target has a format this driver does not handle', async () => {
@@ -210,12 +213,18 @@ describe('while a revert journal is pending', () => {
     }
   })
 
-  test.each(['vdi_delete', 'vdi_snapshot', 'vdi_resize', 'vdi_update'])('%s is refused on another host', async command => {
-    const device_config = { SRmaster: 'false', location: world.location }
-    const fault = await world.fault(command, disk, { args: command === 'vdi_resize' ? ['8388608'] : [], device_config })
-    expect(fault.code).toBe(47)
-    expect(await world.names()).toContain(`revert_${disk.uuid}`)
-  })
+  test.each(['vdi_delete', 'vdi_snapshot', 'vdi_resize', 'vdi_update'])(
+    '%s is refused on another host',
+    async command => {
+      const device_config = { SRmaster: 'false', location: world.location }
+      const fault = await world.fault(command, disk, {
+        args: command === 'vdi_resize' ? ['8388608'] : [],
+        device_config,
+      })
+      expect(fault.code).toBe(47)
+      expect(await world.names()).toContain(`revert_${disk.uuid}`)
+    },
+  )
 
   test('a scan on the master resolves it', async () => {
     await world.scan()

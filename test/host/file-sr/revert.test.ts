@@ -73,7 +73,8 @@ describe('reverting a disk in place', () => {
     for (const index of [0, 1, 2, 0, 0]) await goTo(index)
     await world.write(disk, 7, 4, 1)
     await goTo(2)
-    for (const [index, snapshot] of snapshots.entries()) expect(await world.content(snapshot.uuid)).toEqual(contents[index])
+    for (const [index, snapshot] of snapshots.entries())
+      expect(await world.content(snapshot.uuid)).toEqual(contents[index])
   })
 
   test('keeps uuid, location, reference, name and the keys that belong to others', async () => {
@@ -147,7 +148,9 @@ describe('reverting a disk in place', () => {
       await world.start(`trace:${trace}`)
       await world.revert(snapshot)
       await world.start()
-      const lengths = [...(await readFile(trace, 'utf8')).matchAll(/file write .* \d+\+(\d+)$/gm)].map(match => Number(match[1]))
+      const lengths = [...(await readFile(trace, 'utf8')).matchAll(/file write .* \d+\+(\d+)$/gm)].map(match =>
+        Number(match[1]),
+      )
       return lengths.reduce((sum, length) => sum + length, 0)
     }
     const [small, large] = [await written(1024), await written(2040 * 1024)]
