@@ -34,8 +34,8 @@ export async function lockDisk(connection: Connection, text: string, purpose: Pu
   try {
     const vdi = await readVdi(connection, named.ref)
     requireSuitable(vdi, purpose)
-    await requireIdle(connection, vdi)
     const directory = await requireDirectory(connection, sr)
+    await requireIdle(connection, vdi)
     const file = await findFile(system, directory, vdi)
     return { vdi, sr, system, directory, file, release: () => locks.releaseAll() }
   } catch (error) {
