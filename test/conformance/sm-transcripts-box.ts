@@ -1,0 +1,180 @@
+import { spawn } from 'node:child_process'
+import * as fs from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { Effects } from '../../lib/os/effects.ts'
+import { Paths } from '../../lib/os/paths.ts'
+import { makeSystem, type System } from '../../lib/os/system.ts'
+import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
+import { connectXapi, type XapiEndpoint } from '../../lib/xapi/XapiEndpoint.ts'
+import type { XapiValue } from '../../lib/xapi/XapiClient.ts'
+
+export const HOST_REF = 'OpaqueRef:host-0001'
+export const SR_REF = 'OpaqueRef:sr-0006'
+const HOST_UUID = 'bb000000-0000-4000-8000-000000000001'
+const CONTROL_DOMAIN_UUID = 'bb000000-0000-4000-8000-0000000000d0'
+const PLUGIN = path.join(import.meta.dirname, '../../bin/FileSR')
+
+/** What one execution of the plugin said. */
+export interface Answer {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Answers every pause and unpause, and notes that it was asked. */
+const TAPDISK_PAUSE = `#!/bin/sh
+printf '%s\\n' "$1" >> "$(dirname "$0")/../pauses"
+printf "<?xml version='1.0'?><methodResponse><params><param><value><string>True</string></value></param></params></methodResponse>"
+`
+
+/**
+ * A host with one file SR that nothing is known of yet: a temporary `SM_ROOT`, the starting database of the recordings
+ * behind a toolstack, and the real plugin executable.
+ */
+export class Box {
+  readonly directory: string
+  readonly srUuid: string
+  readonly system: System = makeSystem(new Effects(''))
+  readonly paths: Paths
+  #toolstack: Toolstack | undefined
+  #endpoint: XapiEndpoint | undefined
+  #session = ''
+
+  private constructor(directory: string, srUuid: string) {
+    this.directory = directory
+    this.srUuid = srUuid
+    this.paths = new Paths(path.join(directory, 'root'))
+  }
+
+  static async open(srUuid: string): Promise<Box> {
+    const directory = await fs.realpath(await fs.mkdtemp(path.join(os.tmpdir(), 'sm-box-')))
+    const box = new Box(directory, srUuid)
+    try {
+      await box.#start()
+      return box
+    } catch (error) {
+      await box.close()
+      throw error
+    }
+  }
+
+  /** Stands for the scratch file system of the recordings. */
+  get scratch(): string {
+    return path.join(this.directory, 'fs')
+  }
+
+  /** The SR's `device_config:location`. */
+  get location(): string {
+    return path.join(this.scratch, 'sr')
+  }
+
+  get mountPoint(): string {
+    return this.paths.srMount(this.srUuid)
+  }
+
+  /** The session that plugins are given. */
+  get session(): string {
+    return this.#session
+  }
+
+  /** A XenAPI call under the plugins' session. */
+  async call(method: string, ...args: XapiValue[]): Promise<unknown> {
+    if (this.#endpoint === undefined) throw new Error('the box is not open')
+    return this.#endpoint.request(method, [this.#session, ...args])
+  }
+
+  /** Executes the plugin as xapi does. */
+  async run(request: string, fist?: string): Promise<Answer> {
+    const env = {
+      PATH: ['/sbin', '/usr/sbin', '/bin', '/usr/bin', path.dirname(process.execPath)].join(':'),
+      ORIGINATOR: 'SM',
+      SM_ROOT: this.paths.root,
+      SM_XAPI_URL: this.#toolstack?.url ?? '',
+      SM_LOG: path.join(this.directory, 'sm.log'),
+      ...(fist === undefined ? {} : { SM_FIST: fist, VITEST: 'true' }),
+    }
+    return new Promise((resolve, reject) => {
+      const child = spawn(PLUGIN, [request], { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
+      const [out, err]: [Buffer[], Buffer[]] = [[], []]
+      child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+      child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+      child.on('error', reject)
+      child.on('close', exitCode => {
+        resolve({ exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
+      })
+    })
+  }
+
+  /** The calls of `tapdisk-pause` since the last look, as XML-RPC documents. */
+  async takePauses(): Promise<string[]> {
+    const file = path.join(this.directory, 'pauses')
+    const text = (await this.system.files.exists(file)) ? await this.system.files.readText(file) : ''
+    await this.system.files.unlinkIfPresent(file)
+    return text.split('\n').filter(line => line !== '')
+  }
+
+  /** Whether the SR is attached: mounted, or linked where this process may not mount. */
+  async isMounted(): Promise<boolean> {
+    if (!(await this.system.files.exists(this.mountPoint))) return false
+    if ((await fs.lstat(this.mountPoint)).isSymbolicLink()) return true
+    return (await this.#mounts()).includes(this.mountPoint)
+  }
+
+  async close(): Promise<void> {
+    await this.#endpoint?.close()
+    await this.#toolstack?.close()
+    for (const mount of (await this.#mounts()).reverse()) await this.system.run(['umount', '-l', mount])
+    await fs.rm(this.directory, { recursive: true, force: true })
+  }
+
+  async #start(): Promise<void> {
+    await fs.mkdir(this.scratch)
+    await this.#installPlugins()
+    await this.#writeDatabase()
+    this.#toolstack = await startToolstack({
+      system: this.system,
+      paths: this.paths,
+      smDir: path.join(this.directory, 'sm'),
+      hostPluginDir: path.join(this.directory, 'plugins'),
+    })
+    this.#endpoint = connectXapi(this.#toolstack.url, { effects: this.system.effects, paths: this.paths })
+    this.#session = String(await this.#endpoint.request('session.login_with_password', ['root', '', '', 'SM']))
+    await this.call('session.set_other_config', this.#session, { _sm_session: SR_REF })
+  }
+
+  async #installPlugins(): Promise<void> {
+    const [drivers, plugins] = [path.join(this.directory, 'sm'), path.join(this.directory, 'plugins')]
+    await fs.mkdir(drivers)
+    await fs.mkdir(plugins)
+    await fs.symlink(PLUGIN, path.join(drivers, 'FileSR'))
+    await fs.writeFile(path.join(plugins, 'tapdisk-pause'), TAPDISK_PAUSE, { mode: 0o755 })
+  }
+
+  /** The records that every recording starts from; the toolstack adds the rest of its own. */
+  async #writeDatabase(): Promise<void> {
+    const objects = {
+      host: { [HOST_REF]: { uuid: HOST_UUID, other_config: { multipathing: 'false' } } },
+      VM: {
+        'OpaqueRef:vm-0003': { uuid: CONTROL_DOMAIN_UUID, is_control_domain: true, resident_on: HOST_REF },
+      },
+      SR: { [SR_REF]: { uuid: this.srUuid, type: 'file' } },
+      PBD: { 'OpaqueRef:pbd-0007': { host: HOST_REF, SR: SR_REF, device_config: { location: this.location } } },
+    }
+    const state = path.join(this.paths.toolstackState, 'toolstack')
+    await fs.mkdir(state, { recursive: true })
+    await fs.writeFile(
+      path.join(state, 'state.json'),
+      JSON.stringify({ format: 1, generation: 0, plugins: {}, objects }),
+    )
+    await fs.mkdir(path.dirname(this.paths.inventory), { recursive: true })
+    const inventory = `INSTALLATION_UUID='${HOST_UUID}'\nCONTROL_DOMAIN_UUID='${CONTROL_DOMAIN_UUID}'\n`
+    await fs.writeFile(this.paths.inventory, inventory)
+  }
+
+  async #mounts(): Promise<string[]> {
+    const table = await fs.readFile('/proc/self/mountinfo', 'utf8')
+    const points = table.split('\n').map(line => line.split(' ')[4] ?? '')
+    return points.filter(point => point.startsWith(`${this.directory}/`))
+  }
+}

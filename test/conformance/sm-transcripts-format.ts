@@ -1,0 +1,74 @@
+import * as fs from 'node:fs'
+import path from 'node:path'
+
+/** One line of a recorded scenario, see `test/fixtures/sm-transcripts/README.md`. */
+export type Line = Step | GuestWrites | Content | { readonly kind: 'scenario' | 'end' }
+
+/** One execution of a plugin by the reference. */
+export interface Step {
+  readonly kind: 'step'
+  readonly n: number
+  readonly cmd: string
+  readonly label?: string
+  /** Fault injections of the reference. */
+  readonly fists?: readonly string[]
+  readonly request: string
+  readonly response: string
+  readonly fault?: readonly [code: number, text: string]
+  readonly trace: readonly TraceEvent[]
+  readonly db: Changes
+  readonly state?: State | 'unchanged'
+}
+
+/** Only XenAPI calls are looked at: `x` the method, `a` its arguments without the session. */
+export interface TraceEvent {
+  readonly x?: string
+  readonly a?: readonly unknown[]
+}
+
+/** Class, then `+uuid` (the record), `-uuid` (null) or `~uuid` (the changed fields). */
+export type Changes = Readonly<Record<string, Readonly<Record<string, Fields | null>>>>
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export interface State {
+  readonly mounts: readonly (readonly string[])[]
+  /** The SR's mount point. */
+  readonly files?: Readonly<Record<string, FileFacts>>
+  /** The SR's location, where it is not mounted. */
+  readonly files_unattached?: Readonly<Record<string, FileFacts>>
+}
+
+export interface FileFacts {
+  readonly size?: number
+  readonly mode?: string
+  readonly nlink?: number
+  readonly content?: string
+  readonly vhd?: Fields
+}
+
+export interface GuestWrites {
+  readonly kind: 'guest_io'
+  readonly vdi: string
+  readonly qemu_io: readonly string[]
+}
+
+export interface Content {
+  readonly kind: 'content'
+  readonly vdi: string
+  readonly label: string
+  readonly sha256: string
+  readonly virtual_size: number
+  /** Names of the images, leaf first. */
+  readonly chain: readonly string[]
+}
+
+const FIXTURES = path.join(import.meta.dirname, '../fixtures/sm-transcripts')
+
+export function readTranscript(scenario: string): Line[] {
+  const lines = fs
+    .readFileSync(path.join(FIXTURES, `${scenario}.jsonl`), 'utf8')
+    .trimEnd()
+    .split('\n')
+  return lines.map(line => JSON.parse(line) as Line)
+}

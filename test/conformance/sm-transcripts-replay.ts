@@ -1,0 +1,208 @@
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { isObject } from '../../lib/xapi/protocol.ts'
+import { SR_REF, type Answer, type Box } from './sm-transcripts-box.ts'
+import {
+  capacityProblems,
+  changesBetween,
+  pairNewDisks,
+  readDatabase,
+  readRefs,
+  type Database,
+} from './sm-transcripts-database.ts'
+import { deviationOf, type Deviation } from './sm-transcripts-deviations.ts'
+import type { Changes, Content, State, Step } from './sm-transcripts-format.ts'
+import { guestView, guestWrites } from './sm-transcripts-guest.ts'
+import { Names } from './sm-transcripts-names.ts'
+import { orderProblems } from './sm-transcripts-order.ts'
+import { ourName, prepareStep, unlistedWrites } from './sm-transcripts-out-of-band.ts'
+import { answerFacts, ourOutcome, placeOf, recordedOutcome, type Outcome } from './sm-transcripts-outcome.ts'
+
+/** A step as the reference did it and as it went here. */
+export interface Replayed {
+  readonly recorded: Outcome
+  /** What is expected of us: the same, unless there is a deviation. */
+  readonly expected: Outcome
+  readonly ours: Outcome
+  readonly deviation: Deviation | undefined
+  /** What is wrong with what cannot be compared: figures of the file system, and the order of effects. */
+  readonly problems: readonly string[]
+}
+
+/** Plays one scenario, line by line, in a box. */
+export class Replay {
+  readonly #scenario: string
+  readonly #box: Box
+  readonly #names: Names
+  /** What `unchanged` in the recording refers to. */
+  #state: State | undefined
+  /** Our files when they were last looked at. */
+  #files: Outcome['files']
+
+  constructor(scenario: string, box: Box) {
+    this.#scenario = scenario
+    this.#box = box
+    this.#names = new Names([
+      ['{FS}', box.scratch],
+      ['', box.paths.root],
+    ])
+  }
+
+  async step(step: Step): Promise<Replayed> {
+    const id = `${this.#scenario} ${step.n}`
+    const deviation = deviationOf(id, step.cmd)
+    const recorded = recordedOutcome(step, this.#state, this.#box.srUuid)
+    if (typeof step.state === 'object') this.#state = step.state
+    await prepareStep(this.#box, this.#names, id)
+    const unlisted = unlistedWrites[id]
+    if (unlisted !== undefined) await this.guestWrites(memberOf(step.request, 'vdi_uuid'), [unlisted])
+    const before = await readDatabase(this.#box)
+    const answer = await this.#execute(step)
+    const after = await readDatabase(this.#box)
+    const changes = changesBetween(before, after)
+    await this.#learnNames(step, { answer, changes }, deviation)
+    const place = step.state === undefined || this.#state === undefined ? undefined : placeOf(this.#state, this.#box)
+    const expected = deviation?.expected(recorded, this.#files) ?? recorded
+    const ours = comparedWith(expected, await ourOutcome(this.#box, this.#names, { answer, changes, place }))
+    this.#files = ours.files ?? this.#files
+    await this.#afterwards(step, ours, deviation)
+    const order = ours.fault === undefined ? orderProblems(step.cmd, await this.#takeTrace()) : []
+    return { recorded, expected, ours, deviation, problems: [...order, ...(await this.#capacityProblems(step, after))] }
+  }
+
+  async guestWrites(vdi: string, commands: readonly string[]): Promise<void> {
+    await guestWrites(this.#box.system.files, this.#image(`${vdi}.vhd`), commands)
+  }
+
+  /** What a guest reads of a disk, in recorded names. */
+  async content({ vdi }: Content): Promise<Pick<Content, 'sha256' | 'virtual_size' | 'chain'>> {
+    const view = await guestView(this.#box.system.files, this.#image(`${vdi}.vhd`))
+    return { ...view, chain: view.chain.map(name => this.#names.toRecorded(name)) }
+  }
+
+  #image(name: string): string {
+    return path.join(this.#box.location, ourName(this.#names, name))
+  }
+
+  async #execute(step: Step): Promise<Answer> {
+    const request = this.#names.toOurs(step.request, this.#box.session)
+    const point = FULL_AFTER[step.fists?.[0] ?? '']
+    if (point !== undefined) return this.#executeOnFullDisk(request, point)
+    await this.#takeTrace()
+    return this.#box.run(request, `trace:${this.#trace}`)
+  }
+
+  /**
+   * Runs a snapshot that finds the disk full when it creates its first VHD. Which effect that is shows in the trace of a
+   * run that fails later, at `point`, and takes everything back.
+   */
+  async #executeOnFullDisk(request: string, point: string): Promise<Answer> {
+    const { fault } = answerFacts((await this.#box.run(request, `trace:${this.#trace},${point}=ENOSPC`)).stdout)
+    if (fault?.[0] !== 81) throw new Error(`the snapshot did not fail at ${point}`)
+    const creation = /^(\d+) file create .*\.vhd\.new$/m.exec(await this.#takeTrace())?.[1]
+    if (creation === undefined) throw new Error('no VHD was created')
+    return this.#box.run(request, `effect:${creation}=ENOSPC`)
+  }
+
+  get #trace(): string {
+    return path.join(this.#box.directory, 'trace')
+  }
+
+  /** The effects of the last execution. */
+  async #takeTrace(): Promise<string> {
+    const { files } = this.#box.system
+    const trace = (await files.exists(this.#trace)) ? await files.readText(this.#trace) : ''
+    await files.unlinkIfPresent(this.#trace)
+    return trace
+  }
+
+  async #learnNames(step: Step, done: { answer: Answer; changes: Changes }, deviation?: Deviation): Promise<void> {
+    const own = uuidIn(answerFacts(done.answer.stdout).response)
+    const theirs = uuidIn(answerFacts(step.response).response) ?? deviation?.newDisk
+    if (own !== undefined && theirs !== undefined) this.#names.pair(theirs, own)
+    pairNewDisks(this.#names, step.db, done.changes)
+    const refs = await readRefs(this.#box)
+    for (const [key, fields] of Object.entries(step.db['VDI'] ?? {})) {
+      const ref = refs.get(this.#names.ourUuid(key.slice(1)))
+      if (key.startsWith('+') && ref !== undefined) this.#names.pair(String(fields?.['ref']), ref)
+    }
+  }
+
+  /** What xapi does once a command has succeeded, and what a guest's start and stop would do to the record. */
+  async #afterwards(step: Step, ours: Outcome, deviation?: Deviation): Promise<void> {
+    const made = uuidIn(ours.response)
+    if (deviation?.newDisk !== undefined && made !== undefined) await this.#delete(step, made)
+    else if (made !== undefined && ['vdi_snapshot', 'vdi_clone'].includes(step.cmd)) await this.#nameBranch(step, made)
+    if (step.cmd === 'vdi_activate' || step.cmd === 'vdi_deactivate') await this.#setActive(step)
+  }
+
+  async #nameBranch(step: Step, made: string): Promise<void> {
+    const refs = await readRefs(this.#box)
+    const ref = refs.get(this.#names.ourUuid(made)) ?? ''
+    const isSnapshot = step.cmd === 'vdi_snapshot'
+    const source = memberOf(this.#names.toOurs(step.request, ''), 'vdi_ref')
+    await this.#box.call('VDI.set_name_label', ref, step.label ?? step.cmd)
+    await this.#box.call('VDI.set_is_a_snapshot', ref, isSnapshot)
+    await this.#box.call('VDI.set_snapshot_time', ref, '20260101T00:00:00Z')
+    await this.#box.call('VDI.set_snapshot_of', ref, isSnapshot ? source : 'OpaqueRef:NULL')
+  }
+
+  /** The key of this host in the record of a disk, as activation leaves it. */
+  async #setActive(step: Step): Promise<void> {
+    for (const [key, fields] of Object.entries(step.db['VDI'] ?? {})) {
+      const smConfig = fields?.['sm_config']
+      const ref = (await readRefs(this.#box)).get(this.#names.ourUuid(key.slice(1))) ?? ''
+      await this.#box.call('VDI.set_sm_config', ref, this.#names.ourValues(isObject(smConfig) ? smConfig : {}))
+    }
+  }
+
+  /** Takes away what only we made, so that the recording goes on from the same state. */
+  async #delete(step: Step, made: string): Promise<void> {
+    const uuid = this.#names.ourUuid(made)
+    const ref = (await readRefs(this.#box)).get(uuid) ?? ''
+    const request = this.#names
+      .toOurs(step.request, this.#box.session)
+      .replaceAll(step.cmd, 'vdi_delete')
+      .replace(/(<name>vdi_ref<\/name><value>)[^<]*/, `$1${ref}`)
+      .replace(/(<name>vdi_(?:uuid|location)<\/name><value>)[^<]*/g, `$1${uuid}`)
+    const { fault } = answerFacts((await this.#box.run(request)).stdout)
+    if (fault !== undefined) throw new Error(`${made} cannot be deleted: ${fault.join(' ')}`)
+  }
+
+  /** The figures must be right once the reference has set them. */
+  async #capacityProblems(step: Step, after: Database): Promise<string[]> {
+    const told = ['sr_attach', 'sr_scan', 'sr_update'].includes(step.cmd) && step.fault === undefined
+    if (!told || !(await this.#box.isMounted())) return []
+    const { blocks, bsize } = await fs.statfs(this.#box.location)
+    return capacityProblems(after, this.#box.srUuid, blocks * bsize)
+  }
+}
+
+/** A detail is compared where the other side has one: more of it does no harm. */
+function comparedWith(expected: Outcome, ours: Outcome): Outcome {
+  return expected.fault?.[1] === undefined && ours.fault !== undefined
+    ? { ...ours, fault: [ours.fault[0], undefined] }
+    : ours
+}
+
+/** The scenario's faults, by the crash point of ours behind which its first VHD has been created. */
+const FULL_AFTER: Readonly<Record<string, string>> = {
+  FileSR_fail_snap1: 'FileSR_snapshot_leaf',
+  FileSR_fail_snap2: 'FileSR_snapshot_destination',
+}
+
+function uuidIn(response: unknown): string | undefined {
+  const uuid = isObject(response) ? response['uuid'] : undefined
+  return typeof uuid === 'string' ? uuid : undefined
+}
+
+function memberOf(request: string, name: string): string {
+  return new RegExp(`<name>${name}</name><value>([^<]*)`).exec(request)?.[1] ?? ''
+}
+
+/** The SR that a scenario is about. */
+export function srUuidOf(steps: readonly Step[]): string {
+  const uuid = steps.map(step => memberOf(step.request, 'sr_uuid')).find(found => found !== '')
+  if (uuid === undefined) throw new Error(`no step names an SR but ${SR_REF}`)
+  return uuid
+}
