@@ -18,6 +18,7 @@ const BY_SM_CODE: ReadonlyMap<number, string> = new Map([
   [109, 'Destroy snapshots that are no longer needed, so that the chain becomes shorter.'],
   [61, 'The directory must be absent or empty, and its parent must exist: give another --location.'],
   [143, 'Newer and older parts are mixed: build again and retry.'],
+  [447, 'Choose a name and a description without control characters.'],
   [202, 'The log says more: sm info shows where it is.'],
 ])
 

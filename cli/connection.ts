@@ -34,11 +34,24 @@ const BUSY_POLL_MS = 50
 export async function withConnection<T>(body: (connection: Connection) => Promise<T>): Promise<T> {
   const environment = await prepareEnvironment()
   const server = await findServer(environment)
+  return endingWith(
+    () => withSession(environment, server, body),
+    () => server.close(),
+  )
+}
+
+/** Runs `body`, then `end` whatever happens. What went wrong first is what is reported. */
+async function endingWith<T>(body: () => Promise<T>, end: () => Promise<unknown>): Promise<T> {
+  let result: T
   try {
-    return await withSession(environment, server, body)
-  } finally {
-    await server.close()
+    result = await body()
+  } catch (error) {
+    // A toolstack that failed the body may well fail its end, too; that adds nothing.
+    await end().catch(() => undefined)
+    throw error
   }
+  await end()
+  return result
 }
 
 async function withSession<T>(
@@ -52,18 +65,19 @@ async function withSession<T>(
   ])
   const { paths, system } = environment
   const endpoint = connectXapi(server.url, { paths, effects: system.effects, originator: 'sm' })
-  try {
-    const session = await logIn(endpoint)
-    const caller = endpoint.session(session)
-    try {
+  return endingWith(
+    async () => {
+      const session = await logIn(endpoint)
+      const caller = endpoint.session(session)
       const { url, isOurs } = server
-      return await body({ environment, url, session, caller, xapi: new SmXapi(caller), ownToolstack: isOurs })
-    } finally {
-      await caller.call('session.logout')
-    }
-  } finally {
-    await endpoint.close()
-  }
+      const connection = { environment, url, session, caller, xapi: new SmXapi(caller), ownToolstack: isOurs }
+      return endingWith(
+        () => body(connection),
+        () => caller.call('session.logout'),
+      )
+    },
+    () => endpoint.close(),
+  )
 }
 
 async function logIn(endpoint: XapiEndpoint): Promise<Ref> {

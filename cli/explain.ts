@@ -34,7 +34,15 @@ export async function explainFailure(error: unknown): Promise<Explanation> {
       'See the chain with sm tree; sm sr-scan SR finishes interrupted operations.',
     )
   }
-  return failure(error instanceof Error ? error.message : String(error), undefined)
+  return explainOther(error)
+}
+
+/** Errors of the system explain themselves. Anything else is a mistake in this program, and where it was helps. */
+function explainOther(error: unknown): Explanation {
+  if (!(error instanceof Error)) return failure(String(error), undefined)
+  if ('code' in error) return failure(error.message, undefined)
+  const trace = (error.stack ?? '').split('\n').slice(1)
+  return { message: printable(error.message), advice: trace.map(printable), isUsage: false }
 }
 
 /** The name of an SM error by its code, undefined for a code that is not in the table. */

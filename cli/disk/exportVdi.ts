@@ -61,13 +61,15 @@ async function exportLocked(locked: LockedDisk, target: string | undefined, forc
 
 /** Under a temporary name until it is whole. */
 async function writeFile(
-  { files }: System,
+  { files, newUuid }: System,
   target: string,
   { disk, onProgress }: { disk: DiskImage; onProgress: (done: number) => void },
 ): Promise<void> {
-  const partial = `${target}.partial`
+  // New and not to be guessed: where others may write, nobody can have put a link in its place.
+  const partial = `${target}.partial-${newUuid()}`
+  const created = files.create(partial, { exclusive: true, mode: 0o600 })
   try {
-    await files.using(files.create(partial, { mode: 0o600 }), out => copyToFile(disk, out, onProgress))
+    await files.using(created, out => copyToFile(disk, out, onProgress))
     await files.rename(partial, target)
   } catch (error) {
     await files.unlinkIfPresent(partial)

@@ -48,6 +48,12 @@ const RECOVERS_BEFORE: ReadonlySet<CommandName> = new Set<CommandName>([
   'vdi_revert',
 ])
 
+const OPENS_DISK: ReadonlySet<CommandName> = new Set<CommandName>([
+  'vdi_attach',
+  'vdi_activate',
+  'vdi_attach_from_config',
+])
+
 /** What FileSR, EXTSR and NFSSR share: a mounted directory with one file per disk (spec file-sr). */
 export abstract class FileFamilySR extends SR {
   override readonly exclusiveCommands = EXCLUSIVE
@@ -133,14 +139,13 @@ export abstract class FileFamilySR extends SR {
     }
   }
 
+  /** On the master only what would open the disk is refused: the rest either recovers first or leaves the image alone. */
   override async refusePending(command: CommandName): Promise<void> {
     const { vdiUuid, isMaster } = this.context.request
     if (vdiUuid === undefined || command === 'vdi_create') return
-    const recovers = isMaster && this.recoversBefore(command)
-    if (!recovers) await refusePendingJournals(this, vdiUuid)
+    if (!isMaster || OPENS_DISK.has(command)) await refusePendingJournals(this, vdiUuid)
   }
 
-  /** @throws SmError SRUnavailable, SRScan */
   override async scan(): Promise<void> {
     await this.requireAttached()
     await scanSr(this)

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MIB, Workbench, type VdiJson } from './workbench.ts'
 
@@ -106,7 +106,7 @@ test('an existing file is replaced only if that is asked for', async () => {
   expect(readFileSync(bench.path('precious'), 'utf8')).toBe('precious')
   await bench.ok('vdi-export', 'exported', bench.path('precious'), '--force')
   expect(statSync(bench.path('precious')).size).toBe(2 * MIB)
-  expect(readdirSync(bench.folder).filter(name => name.endsWith('.partial'))).toEqual([])
+  expect(readdirSync(bench.folder).filter(name => name.includes('.partial'))).toEqual([])
 })
 
 test('a raw disk is imported and exported like a VHD', async () => {
@@ -139,6 +139,5 @@ test('a disk grows and says so; it does not shrink', async () => {
 function imageFile(name: string, content: Buffer): string {
   const file = bench.path(`${name}.raw`)
   writeFileSync(file, content)
-  truncateSync(file, content.length)
   return file
 }

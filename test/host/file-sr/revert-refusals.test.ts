@@ -226,6 +226,10 @@ describe('while a revert journal is pending', () => {
     },
   )
 
+  test('the master may still let go of a disk', async () => {
+    expect(await world.plugin('vdi_detach', snapshot)).toContain('<nil/>')
+  })
+
   test('a scan on the master resolves it', async () => {
     await world.scan()
     expect(await world.names()).not.toContain(`revert_${disk.uuid}`)
