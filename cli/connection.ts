@@ -64,7 +64,8 @@ async function withSession<T>(
     import('../lib/xapi/SmXapi.ts'),
   ])
   const { paths, system } = environment
-  const endpoint = connectXapi(server.url, { paths, effects: system.effects, originator: 'sm' })
+  const connect = (): XapiEndpoint => connectXapi(server.url, { paths, effects: system.effects, originator: 'sm' })
+  const endpoint = connectTo(connect)
   return endingWith(
     async () => {
       const session = await logIn(endpoint)
@@ -78,6 +79,16 @@ async function withSession<T>(
     },
     () => endpoint.close(),
   )
+}
+
+/** A url that makes no sense comes from the user. */
+function connectTo(connect: () => XapiEndpoint): XapiEndpoint {
+  try {
+    return connect()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new OperationError(`SM_XAPI_URL: ${error.message}`, ['Unset it to work without one.'], { cause: error })
+  }
 }
 
 async function logIn(endpoint: XapiEndpoint): Promise<Ref> {

@@ -148,8 +148,7 @@ test('a snapshot that holds its data itself is split, as --dry-run foretells', a
 
 test('a disk that is in use blocks the plan, the revert, the import and the export', async () => {
   const { disk, after } = steady
-  const { session } = await stayingToolstack()
-  const caller = session()
+  const caller = (await stayingToolstack()).session()
   await caller.call('VDI.add_to_sm_config', disk.ref, 'host_OpaqueRef:other', 'RW')
 
   const plan = await bench.sm(['vdi-revert', 'steady-before', '--dry-run'])
