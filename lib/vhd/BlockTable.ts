@@ -3,6 +3,8 @@ import { BLOCK_UNUSED, SECTOR_SIZE, padToSector, tableBytes } from './layout.ts'
 import type { Storage } from './Storage.ts'
 
 const ENTRIES_PER_SECTOR = SECTOR_SIZE / 4
+/** Tables of large disks are mostly unused: entries that are skipped with one comparison. */
+const UNUSED_RUN = Buffer.alloc(16 * 1024, 0xff)
 
 /** The BAT in memory: for each block the sector of its bitmap, or nothing (spec vhd 2.6). */
 export class BlockTable {
@@ -32,19 +34,30 @@ export class BlockTable {
 
   *allocated(): IterableIterator<{ readonly block: number; readonly sector: number }> {
     for (let block = 0; block < this.count; block++) {
+      if (this.#startsUnusedRun(block)) {
+        block += UNUSED_RUN.length / 4 - 1
+        continue
+      }
       const sector = this.get(block)
       if (sector !== undefined) yield { block, sector }
     }
   }
 
   allocatedCount(): number {
+    const entries = this.allocated()
     let found = 0
-    for (let block = 0; block < this.count; block++) if (this.get(block) !== undefined) found += 1
+    while (entries.next().done !== true) found += 1
     return found
   }
 
   get isEmpty(): boolean {
     return this.allocated().next().done === true
+  }
+
+  #startsUnusedRun(block: number): boolean {
+    const start = block * 4
+    if (start % UNUSED_RUN.length !== 0 || start + UNUSED_RUN.length > this.count * 4) return false
+    return this.#bytes.compare(UNUSED_RUN, 0, UNUSED_RUN.length, start, start + UNUSED_RUN.length) === 0
   }
 
   /** The sector of the table that holds a block's entry: its index and bytes. */
