@@ -4,8 +4,9 @@ import type { Connection } from '../connection.ts'
 import { coloursFor } from '../format/colour.ts'
 import { print, printJson, remark } from '../output.ts'
 import { allSrs, findSr } from '../records.ts'
+import { nameOf } from '../resolve.ts'
 import { isUnicodeLocale } from '../tree/render.ts'
-import { drawTree, readTree, treeJson } from '../tree/srTree.ts'
+import { drawTree, isReadable, readTree, treeJson, type SrTree } from '../tree/srTree.ts'
 
 interface Options {
   readonly ascii?: true
@@ -29,13 +30,25 @@ export function treeCommand(): Command {
 }
 
 async function showTrees(connection: Connection, text: string | undefined, { ascii, json }: Options): Promise<void> {
-  const srs = text === undefined ? await allSrs(connection) : [await findSr(connection, text)]
-  if (srs.length === 0) remark('no storage repositories yet: sm sr-create NAME --location DIR')
-  const shown: object[] = []
-  for (const sr of srs) {
-    const tree = await readTree(connection, sr)
-    if (json === true) shown.push(treeJson(tree))
-    else await print(drawTree(tree, { ascii: ascii ?? !isUnicodeLocale(process.env), ...coloursFor(process.stdout) }))
+  const trees =
+    text === undefined ? await allTrees(connection) : [await readTree(connection, await findSr(connection, text))]
+  if (json === true) {
+    const shown = trees.map(treeJson)
+    await printJson(text === undefined ? shown : shown[0])
+    return
   }
-  if (json === true) await printJson(text === undefined ? shown : shown[0])
+  const style = { ascii: ascii ?? !isUnicodeLocale(process.env), ...coloursFor(process.stdout) }
+  for (const tree of trees) await print(drawTree(tree, style))
+}
+
+/** Those that cannot be looked at are only mentioned. */
+async function allTrees(connection: Connection): Promise<SrTree[]> {
+  const srs = await allSrs(connection)
+  if (srs.length === 0) remark('no storage repositories yet: sm sr-create NAME --location DIR')
+  const trees: SrTree[] = []
+  for (const sr of srs) {
+    if (await isReadable(connection, sr)) trees.push(await readTree(connection, sr))
+    else remark(`note: ${nameOf(sr)} is left out, it is not attached: sm pbd-plug ${sr.uuid}`)
+  }
+  return trees
 }

@@ -85,7 +85,7 @@ function planFields(
     ['size', `${formatSize(before)} now, ${formatSize(after)} afterwards${grown}`],
     ['chain', `${images(depthBefore)} now, ${images(plan.depthAfter)} afterwards`],
     ['space needed', plan.spaceNeeded === 0 ? 'none' : `${formatSize(plan.spaceNeeded)} for new metadata`],
-    ['given up', `what was written to the disk since: ${formatSize(target.record.physical_utilisation)} on disk`],
+    ['given up', plan.mode === 'nothing' ? 'nothing' : givenUp(target.record.physical_utilisation)],
   ]
 }
 
@@ -100,6 +100,10 @@ function inWords({ mode, backing, hideBacking }: RevertDecision['plan']): string
     case 'split':
       return 'split: the image of the snapshot becomes a hidden base copy, with the snapshot and the disk as empty children'
   }
+}
+
+function givenUp(bytes: number): string {
+  return `what was written to the disk since: ${formatSize(bytes)} on disk`
 }
 
 function images(count: number): string {

@@ -16,9 +16,16 @@ export interface SrTree {
   readonly forest: readonly TreeNode[]
 }
 
+/** Whether the images of an SR can be looked at here: it keeps them in a directory, and that is attached. */
+export async function isReadable({ environment }: Connection, sr: Sr): Promise<boolean> {
+  const { isMounted } = await import('../../drivers/file/mount.ts')
+  return isMounted(environment.system.files, environment.paths.srMount(sr.uuid))
+}
+
 /** Reads the directory of an attached SR. Throws OperationError where it has none. */
 export async function readTree(connection: Connection, sr: Sr): Promise<SrTree> {
-  const directory = await requireMounted(connection, sr)
+  if (!(await isReadable(connection, sr))) throw notReadable(sr)
+  const directory = connection.environment.paths.srMount(sr.uuid)
   const vdis = await vdisOf(connection, sr)
   const images = await readImages(connection, directory)
   return { sr, images, forest: buildForest(images, recordsOf(vdis)) }
@@ -52,11 +59,8 @@ function nodeJson({ image, record, children, orphan }: TreeNode): object {
   }
 }
 
-async function requireMounted({ environment }: Connection, sr: Sr): Promise<string> {
-  const { isMounted } = await import('../../drivers/file/mount.ts')
-  const directory = environment.paths.srMount(sr.uuid)
-  if (await isMounted(environment.system.files, directory)) return directory
-  throw new OperationError(`${nameOf(sr)} is not attached, or keeps its disks elsewhere than in files`, [
+function notReadable(sr: Sr): OperationError {
+  return new OperationError(`${nameOf(sr)} is not attached, or keeps its disks elsewhere than in files`, [
     `Attach it: sm pbd-plug ${sr.uuid}`,
   ])
 }
