@@ -1,3 +1,4 @@
+import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { ScannedVdi } from '../records.ts'
@@ -8,7 +9,7 @@ import { createVdi, requestedKind } from './createVdi.ts'
 import { deleteVdi } from './deleteVdi.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { attachConfig } from './generateConfig.ts'
-import { cbtLogName, rawName, vhdName } from './layout.ts'
+import { cbtLogName, rawName, unknownFormatOf, vhdName } from './layout.ts'
 import { resizeVdi } from './resizeVdi.ts'
 import { revertVdi } from './revert/revertVdi.ts'
 import { cloneVdi, snapshotVdi } from './snapshot/snapshotVdi.ts'
@@ -59,9 +60,8 @@ export class FileVDI extends VDI {
     // A revert reports what is wrong with its disks itself, in its own order and with its own codes.
     if (command === 'vdi_revert') return
     if (kind === undefined) {
-      if (command === 'vdi_delete' || command === 'vdi_detach_from_config') return
-      if (command === 'vdi_attach_from_config' && !(await this.sr.isAttached())) return
-      throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
+      await this.requireAbsenceAllowed(command)
+      return
     }
     this.kind = kind
     await this.reload()
@@ -188,6 +188,16 @@ export class FileVDI extends VDI {
 
   override vdi_epoch_end(_request: Request): Promise<null> {
     return Promise.resolve(null)
+  }
+
+  /** Few commands cope with a disk that has no file; none with one whose file has a format that is not known. */
+  private async requireAbsenceAllowed(command: CommandName): Promise<void> {
+    if (command === 'vdi_detach_from_config') return
+    const isAttached = await this.sr.isAttached()
+    if (command === 'vdi_attach_from_config' && !isAttached) return
+    const format = isAttached ? unknownFormatOf(await this.sr.listNames(), this.uuid) : undefined
+    if (format !== undefined) throw new SmError('VDIType', `this driver does not handle ${format} images`)
+    if (command !== 'vdi_delete') throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
   }
 
   /** On a shared SR the name may be missing for a moment while another host switches it, so it is looked for again. */

@@ -4,7 +4,7 @@ import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { VdiInfo } from '../VDI.ts'
 import type { FileKind, FileVDI } from './FileVDI.ts'
-import { MAX_VHD_SIZE, newVhdName, roundVirtualSize, vhdName, rawName } from './layout.ts'
+import { MAX_VHD_SIZE, newVhdName, rawName, roundVirtualSize, unknownFormatOf, vhdName } from './layout.ts'
 import { requireMounted } from './preconditions.ts'
 
 /** Keys of `vdi_sm_config` that end up in the record. */
@@ -61,6 +61,7 @@ async function requireAbsent(vdi: FileVDI): Promise<void> {
   for (const name of [vhdName(vdi.uuid), rawName(vdi.uuid)]) {
     if (await files.exists(vdi.sr.file(name))) throw new SmError('VDIExists')
   }
+  if (unknownFormatOf(await vdi.sr.listNames(), vdi.uuid) !== undefined) throw new SmError('VDIExists')
 }
 
 function virtualSizeFor(kind: FileKind, requested: number): number {

@@ -3,7 +3,7 @@ import type { VhdScanError, VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
 import { synchronise, type ScannedVdi } from '../records.ts'
 import { fileSystemCapacity, writeStatistics } from '../statistics.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
-import { uuidOfVhd, uuidsOfUnknownFormat } from './layout.ts'
+import { isUuid, uuidOfVhd, uuidsOfUnknownFormat } from './layout.ts'
 
 /** What the directory of a file SR holds. */
 export interface DirectoryScan {
@@ -54,6 +54,10 @@ async function scannedVdis(sr: FileFamilySR, directory: DirectoryScan): Promise<
   for (const row of directory.vhds) {
     const uuid = uuidOfVhd(row.name)
     vdis.delete(uuid)
+    if (!isUuid(uuid)) {
+      sr.context.log.warn(`${row.name} is no disk of this SR: its name is not a uuid`)
+      continue
+    }
     if (!row.hidden || parents.has(uuid))
       vdis.set(uuid, vhdVdi(row, { isParent: parents.has(uuid), hasLog: logs.has(uuid) }))
   }
@@ -92,8 +96,9 @@ function wholeFile(uuid: string, size: number) {
 async function statAll(sr: FileFamilySR, names: readonly string[], extension: string): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   for (const name of names) {
-    if (name.startsWith('.') || !name.endsWith(`.${extension}`)) continue
-    found.set(name.slice(0, -extension.length - 1), (await sr.context.system.files.stat(sr.file(name))).size)
+    const uuid = name.slice(0, -extension.length - 1)
+    if (!name.endsWith(`.${extension}`) || !isUuid(uuid)) continue
+    found.set(uuid, (await sr.context.system.files.stat(sr.file(name))).size)
   }
   return found
 }
