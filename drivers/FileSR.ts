@@ -86,7 +86,9 @@ export class FileSR extends FileFamilySR {
     try {
       await run(['mount', this.location, this.path, '--bind'])
     } catch (error) {
-      await files.removeDirectory(this.path)
+      await files.removeDirectory(this.path).catch((second: unknown) => {
+        this.context.log.warn(`${this.path} is left over: ${String(second)}`)
+      })
       throw new SmError('FileSRCreate', `fail to mount FileSR. Errno is ${errnoOf(error)}`, { cause: error })
     }
   }

@@ -38,8 +38,11 @@ export abstract class SR {
   /** Refuses a command that must run on the SR master where this host is not it. */
   abstract refuseOnSlave(command: CommandName): void
 
-  /** Refuses a command on a VDI whose interrupted operation only the SR master can finish. */
+  /** Refuses a command on a VDI whose interrupted operation is still to be finished. Runs after recovery. */
   abstract refusePending(command: CommandName): Promise<void>
+
+  /** Uuids of the VDIs with an interrupted operation that is still to be finished. */
+  abstract pendingVdis(): Promise<ReadonlySet<string>>
 
   /** The VDI object of this SR for a uuid; nothing is read yet. */
   abstract vdi(uuid: string): VDI

@@ -36,7 +36,16 @@ async function execute(driver: Driver, request: Request): Promise<unknown> {
     context.log.error(`${request.command} failed: ${describe(error)}`)
     throw error
   } finally {
-    await close()
+    await quietly(context, 'ending the call', close)
+  }
+}
+
+/** What comes after the work is done says nothing of the work: a lock goes with its process at the latest. */
+async function quietly(context: Context, what: string, step: () => unknown): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    context.log.error(`${what} failed: ${describe(error)}`)
   }
 }
 
@@ -64,15 +73,15 @@ async function underLocks(sr: SR, command: CommandName, request: Request): Promi
   const exclusive = sr.exclusiveCommands.has(command)
   const lock = exclusive || (needsVdi && sr.locksVdiLoad) ? await sr.context.locks.lock(sr.uuid, 'sr') : undefined
   try {
-    await sr.refusePending(command)
     if (exclusive && request.isMaster && sr.recoversBefore(command)) await sr.recover()
+    await sr.refusePending(command)
     if (!needsVdi) return await call(sr, command, request)
     const vdi = sr.vdi(request.vdiUuid ?? sr.context.system.newUuid())
     await vdi.load()
     if (!exclusive) await lock?.release()
     return await call(vdi, command, request)
   } finally {
-    await lock?.release()
+    await quietly(sr.context, 'releasing the SR lock', () => lock?.release())
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LockManager } from '../lib/lock/Lock.ts'
+import type { Lock, LockManager } from '../lib/lock/Lock.ts'
 import type { Logger } from '../lib/os/log.ts'
 import type { Paths } from '../lib/os/paths.ts'
 import type { System } from '../lib/os/system.ts'
@@ -44,31 +44,37 @@ export class SystemdCollector implements GarbageCollector {
   }
 
   async abort(srUuid: string): Promise<boolean> {
-    const flag = path.join(this.#paths.runtime, 'ipc', srUuid, 'abort')
-    await this.#system.files.makeDirectory(path.dirname(flag), { recursive: true })
-    await this.#system.files.append(flag, '')
     try {
-      if (!(await this.#waitUntilIdle(srUuid))) return false
-      await this.#systemctl('stop', srUuid)
+      const active = (await this.#locks.tryLock(srUuid, 'gc_active')) ?? (await this.#waitForEnd(srUuid))
+      if (active === undefined) return false
+      // Held until the unit is stopped, so that no new run slips in between.
+      try {
+        await this.#systemctl('stop', srUuid)
+      } finally {
+        await active.release()
+      }
       return true
     } catch (error) {
       this.#log.warn(`the garbage collector of SR ${srUuid} could not be stopped: ${String(error)}`)
       return false
-    } finally {
-      await this.#system.files.unlinkIfPresent(flag)
     }
   }
 
-  async #waitUntilIdle(srUuid: string): Promise<boolean> {
-    for (let attempt = 0; attempt < ABORT_TRIES; attempt += 1) {
-      const active = await this.#locks.tryLock(srUuid, 'gc_active')
-      if (active !== undefined) {
-        await active.release()
-        return true
+  /** Raises the flag that a running collector watches, and waits for it to go. */
+  async #waitForEnd(srUuid: string): Promise<Lock | undefined> {
+    const flag = path.join(this.#paths.runtime, 'ipc', srUuid, 'abort')
+    await this.#system.files.makeDirectory(path.dirname(flag), { recursive: true })
+    await this.#system.files.append(flag, '')
+    try {
+      for (let attempt = 0; attempt < ABORT_TRIES; attempt += 1) {
+        await new Promise(resolve => setTimeout(resolve, ABORT_WAIT_MS))
+        const active = await this.#locks.tryLock(srUuid, 'gc_active')
+        if (active !== undefined) return active
       }
-      await new Promise(resolve => setTimeout(resolve, ABORT_WAIT_MS))
+      return undefined
+    } finally {
+      await this.#system.files.unlinkIfPresent(flag)
     }
-    return false
   }
 
   async #systemctl(...words: string[]): Promise<void> {

@@ -13,7 +13,7 @@ const HOST_KEY = /^host_(.+)$/
 
 /**
  * Stops I/O to a VDI on every host that has it open and keeps all others from opening it (spec file-sr 16).
- * False, with nothing changed, where it is paused already or a host refuses.
+ * False, with nothing changed, where it is paused already or a host refuses. Where it throws, the VDI may be paused.
  */
 export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<boolean> {
   const { xapi, log } = context
@@ -36,12 +36,16 @@ export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<bool
   return true
 }
 
-/** Resumes a VDI everywhere. False, and it stays paused, where a host does not resume it. `secondary`: an NBD mirror to attach. */
+/**
+ * Resumes a VDI everywhere. False, and it stays paused, where a live host does not resume it; one that is down has
+ * nothing to resume. `secondary`: an NBD mirror to attach.
+ */
 export async function unpauseVdi(context: Context, vdi: PausableVdi, secondary?: string): Promise<boolean> {
   const { xapi, log } = context
   const smConfig = await xapi.vdiGetSmConfig(vdi.ref)
   for (const host of hostsOf(smConfig)) {
     if (await callTapdisk(context, host, 'unpause', { ...vdi, secondary })) continue
+    if (await isDown(context, host)) continue
     log.error(`VDI ${vdi.uuid} stays paused: ${host} does not resume it`)
     return false
   }
@@ -54,10 +58,30 @@ export function hostsOf(smConfig: Readonly<Record<string, string>>): Ref[] {
   return Object.keys(smConfig).flatMap(key => HOST_KEY.exec(key)?.[1] ?? [])
 }
 
+/** Makes every host that has a VDI open take up its changed chain. False where one does not (spec file-sr 16). */
+export async function refreshVdi(context: Context, vdi: PausableVdi): Promise<boolean> {
+  let all = true
+  for (const host of hostsOf(await context.xapi.vdiGetSmConfig(vdi.ref))) {
+    all = (await callTapdisk(context, host, 'refresh', vdi)) && all
+  }
+  return all
+}
+
+async function isDown({ xapi, log }: Context, host: Ref): Promise<boolean> {
+  try {
+    const down = !(await xapi.hostIsLive((await xapi.hostGetRecord(host)).metrics))
+    if (down) log.warn(`${host} is down: nothing to resume there`)
+    return down
+  } catch (error) {
+    if (error instanceof XapiError && error.code === 'HANDLE_INVALID') return true
+    throw error
+  }
+}
+
 async function callTapdisk(
   context: Context,
   host: Ref,
-  action: 'pause' | 'unpause',
+  action: 'pause' | 'unpause' | 'refresh',
   vdi: PausableVdi & { readonly secondary?: string | undefined },
 ): Promise<boolean> {
   const args = { sr_uuid: context.request.srUuid, vdi_uuid: vdi.uuid, failfast: 'False' }

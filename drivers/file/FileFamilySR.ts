@@ -11,8 +11,9 @@ import { SR } from '../SR.ts'
 import { adjustStatistics, fileSystemCapacity } from '../statistics.ts'
 import { FileVDI } from './FileVDI.ts'
 import { deleteAllFiles } from './deleteSr.ts'
+import { findCollectorLeftovers, revertJournalName } from './layout.ts'
 import { isMounted } from './mount.ts'
-import { recoverDirectory, refusePendingJournals } from './recovery.ts'
+import { pendingVdis, recoverDirectory, refusePendingJournals } from './recovery.ts'
 import { scanSr } from './scan.ts'
 
 const EXCLUSIVE: ReadonlySet<CommandName> = new Set<CommandName>([
@@ -139,11 +140,33 @@ export abstract class FileFamilySR extends SR {
     }
   }
 
-  /** On the master only what would open the disk is refused: the rest either recovers first or leaves the image alone. */
+  /**
+   * Runs after recovery: what is still pending could not be settled. On the master a disk may at least be let go of, and
+   * the target of a revert be deleted.
+   */
   override async refusePending(command: CommandName): Promise<void> {
     const { vdiUuid, isMaster } = this.context.request
     if (vdiUuid === undefined || command === 'vdi_create') return
-    if (!isMaster || OPENS_DISK.has(command)) await refusePendingJournals(this, vdiUuid)
+    const deletesTarget = command === 'vdi_delete' && isMaster && (await this.hasRevertJournal(vdiUuid))
+    const touches = !isMaster || OPENS_DISK.has(command) || this.recoversBefore(command)
+    if (touches && !deletesTarget) await refusePendingJournals(this, vdiUuid)
+    if (OPENS_DISK.has(command) || this.recoversBefore(command)) await this.refuseCollectorsDisk(vdiUuid)
+  }
+
+  override async pendingVdis(): Promise<ReadonlySet<string>> {
+    return (await this.isAttached()) ? pendingVdis(this) : new Set()
+  }
+
+  private hasRevertJournal(vdiUuid: string): Promise<boolean> {
+    return this.context.system.files.exists(this.file(revertJournalName(vdiUuid)))
+  }
+
+  /** The collector was stopped while a disk's image had another's name: undoing that takes it away again (spec gc 10). */
+  private async refuseCollectorsDisk(vdiUuid: string): Promise<void> {
+    if (!(await this.isAttached())) return
+    if (findCollectorLeftovers(await this.listNames()).leaves.has(vdiUuid)) {
+      throw new SmError('VDIUnavailable', `the garbage collector has not finished with VDI ${vdiUuid}`)
+    }
   }
 
   override async scan(): Promise<void> {

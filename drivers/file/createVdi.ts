@@ -6,6 +6,7 @@ import type { VdiInfo } from '../VDI.ts'
 import type { FileKind, FileVDI } from './FileVDI.ts'
 import { MAX_VHD_SIZE, newVhdName, rawName, roundVirtualSize, unknownFormatOf, vhdName } from './layout.ts'
 import { requireMounted } from './preconditions.ts'
+import { forgetUuid } from './records.ts'
 
 /** Keys of `vdi_sm_config` that end up in the record. */
 const PASSED_THROUGH = ['base_mirror', 'key_hash'] as const
@@ -30,23 +31,47 @@ export async function createVdi(vdi: FileVDI, request: Request): Promise<VdiInfo
   await requireMounted(vdi.sr)
   await requireAbsent(vdi)
   const size = virtualSizeFor(vdi.kind, parseSize(request.args[0] ?? ''))
-  const { files } = vdi.sr.context.system
   const temporary = vdi.sr.file(vdi.kind === 'vhd' ? newVhdName(vdi.uuid) : `${rawName(vdi.uuid)}.new`)
   try {
     await buildImage(vdi, temporary, size)
     vdi.virtualSize = vdi.kind === 'vhd' ? await (await vdi.sr.vhdUtil()).virtualSize(temporary) : size
-    vdi.physicalUtilisation = (await files.stat(temporary)).size
-    const ref = await introduceCreated(vdi, request)
-    await commitCreated(vdi, { temporary, ref })
+    vdi.physicalUtilisation = (await vdi.sr.context.system.files.stat(temporary)).size
+    await introduceCreated(vdi, request)
+    await vdi.sr.context.system.files.rename(temporary, vdi.path)
+    await vdi.sr.context.system.files.syncDirectory(vdi.sr.path)
   } catch (error) {
-    await files.unlinkIfPresent(temporary)
-    if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
-      throw new SmError('VDICreate', `error ${Math.abs(error.errno)}`, { cause: error })
-    }
-    throw error
+    await takeBack(vdi, temporary)
+    throw asCreateFailure(error)
   }
-  await vdi.sr.adjustStatistics(vdi.virtualSize)
+  try {
+    await vdi.sr.adjustStatistics(vdi.virtualSize)
+  } catch (error) {
+    vdi.sr.context.log.error(`VDI ${vdi.uuid} is made; the SR's statistics are left to the next scan: ${String(error)}`)
+  }
   return vdi.info()
+}
+
+/** Removes what a failed call made. What that fails to remove, recovery and the next scan do. */
+async function takeBack(vdi: FileVDI, temporary: string): Promise<void> {
+  const { files } = vdi.sr.context.system
+  const steps = [
+    () => files.unlinkIfPresent(temporary),
+    () => files.unlinkIfPresent(vdi.path),
+    () => forgetUuid(vdi.sr, vdi.uuid),
+  ]
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      vdi.sr.context.log.error(`taking back VDI ${vdi.uuid}: ${String(error)}`)
+    }
+  }
+}
+
+function asCreateFailure(error: unknown): unknown {
+  if (error instanceof SmError || !(error instanceof Error)) return error
+  if (!('errno' in error) || typeof error.errno !== 'number') return error
+  return new SmError('VDICreate', `error ${Math.abs(error.errno)}`, { cause: error })
 }
 
 function requireLegalLabels(request: Request): void {
@@ -85,7 +110,7 @@ async function buildImage(vdi: FileVDI, temporary: string, size: number): Promis
   })
 }
 
-async function introduceCreated(vdi: FileVDI, request: Request): Promise<string> {
+async function introduceCreated(vdi: FileVDI, request: Request): Promise<void> {
   const [, label = '', description = '', metadataOfPool = '', isASnapshot, snapshotTime, snapshotOf = '', readOnly] =
     request.args
   const smConfig: Record<string, string> = vdi.kind === 'raw' ? { type: 'raw' } : {}
@@ -93,7 +118,7 @@ async function introduceCreated(vdi: FileVDI, request: Request): Promise<string>
     const value = request.vdiSmConfig[key]
     if (value !== undefined) smConfig[key] = value
   }
-  return vdi.sr.context.xapi.vdiDbIntroduce({
+  await vdi.sr.context.xapi.vdiDbIntroduce({
     uuid: vdi.uuid,
     name_label: label,
     name_description: description,
@@ -112,15 +137,4 @@ async function introduceCreated(vdi: FileVDI, request: Request): Promise<string>
     snapshot_of: snapshotOf,
     cbt_enabled: false,
   })
-}
-
-async function commitCreated(vdi: FileVDI, made: { temporary: string; ref: string }): Promise<void> {
-  const { files } = vdi.sr.context.system
-  try {
-    await files.rename(made.temporary, vdi.path)
-    await files.syncDirectory(vdi.sr.path)
-  } catch (error) {
-    if (!(await files.exists(vdi.path))) await vdi.sr.context.xapi.vdiDbForget(made.ref)
-    throw error
-  }
 }

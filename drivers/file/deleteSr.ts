@@ -17,14 +17,19 @@ export async function deleteAllFiles(sr: FileFamilySR): Promise<void> {
   const [unknown] = uuidsOfUnknownFormat(names)
   if (unknown !== undefined)
     throw new SmError('SRNotEmpty', `a disk image of a format this driver does not know: ${unknown}`)
-  for (const name of names) await removeFile(sr, name)
+  for (const name of names) if (isRemovable(name)) await removeFile(sr, name)
+}
+
+/** Hidden files are not the SR's, but for a resize journal and what NFS makes of an open file that is removed. */
+function isRemovable(name: string): boolean {
+  return !name.startsWith('.') || /^\.(journal-|nfs)/.test(name)
 }
 
 async function removeFile(sr: FileFamilySR, name: string): Promise<void> {
   try {
     await sr.context.system.files.unlinkIfPresent(sr.file(name))
   } catch (error) {
-    if (isErrno(error, 'EISDIR') || isErrno(error, 'EPERM')) return
+    if (isErrno(error, 'EISDIR')) return
     throw new SmError('FileSRDelete', error instanceof Error ? error.message : String(error), { cause: error })
   }
 }

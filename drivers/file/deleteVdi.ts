@@ -1,9 +1,8 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { XapiError } from '../../lib/xapi/XapiClient.ts'
-import { childrenByParent } from './garbage.ts'
+import { readChildren } from './children.ts'
 import type { FileVDI } from './FileVDI.ts'
-import { vhdName } from './layout.ts'
 import { refuseChangeTracking } from './preconditions.ts'
+import { forgetUuid } from './records.ts'
 
 /**
  * vdi_delete (spec file-sr 9.2). Commit point: the unlink. Stopped after it, the next scan forgets the record.
@@ -21,25 +20,27 @@ export async function deleteVdi(vdi: FileVDI): Promise<void> {
   } catch (error) {
     throw new SmError('VDIDelete', error instanceof Error ? error.message : String(error), { cause: error })
   }
-  await forget(vdi)
-  await sr.adjustStatistics(-vdi.virtualSize)
-  await sr.context.locks.removeNamespace(vdi.uuid)
+  const steps = [
+    () => forgetUuid(sr, vdi.uuid),
+    () => sr.adjustStatistics(-vdi.virtualSize),
+    () => sr.context.locks.removeNamespace(vdi.uuid),
+  ]
+  for (const step of steps) await afterwards(vdi, step)
   await sr.context.gc.kick(sr.uuid)
+}
+
+/** The data is gone: what fails now is put right by xapi or the next scan. */
+async function afterwards(vdi: FileVDI, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    vdi.sr.context.log.error(`VDI ${vdi.uuid} is deleted, but: ${String(error)}`)
+  }
 }
 
 /** Deleting an image under its children would take their content away. */
 async function refuseParents(vdi: FileVDI): Promise<void> {
-  const rows = await (await vdi.sr.vhdUtil()).scan(vdi.sr.path)
-  const children = childrenByParent(rows.flatMap(row => ('error' in row ? [] : [row])))
-  if (children.has(vhdName(vdi.uuid))) throw new SmError('VDIInUse', `other disks are built on VDI ${vdi.uuid}`)
-}
-
-async function forget(vdi: FileVDI): Promise<void> {
-  const { xapi } = vdi.sr.context
-  try {
-    await xapi.vdiDbForget(await xapi.vdiGetByUuid(vdi.uuid))
-  } catch (error) {
-    const gone = error instanceof XapiError && (error.code === 'UUID_INVALID' || error.code === 'HANDLE_INVALID')
-    if (!gone) throw error
+  if ((await readChildren(vdi.sr, vdi.uuid))(vdi.uuid).length > 0) {
+    throw new SmError('VDIInUse', `other disks are built on VDI ${vdi.uuid}`)
   }
 }

@@ -56,6 +56,29 @@ export function findLeftovers(names: readonly string[]): Leftovers {
   }
 }
 
+const COLLECTOR_JOURNAL = new RegExp(`^(leaf|relink|coalesce)_(${UUID})$`)
+const REPLACED_LEAF = new RegExp(`^OLD_(${UUID})\\.vhd$`)
+
+/** Disks that an interrupted garbage collector left in the middle of something (spec gc 9, 10). */
+export interface CollectorLeftovers {
+  /** Uuids with a journal of any kind. */
+  readonly journals: ReadonlySet<string>
+  /** Uuids whose image may be under another name at present. */
+  readonly leaves: ReadonlySet<string>
+}
+
+export function findCollectorLeftovers(names: readonly string[]): CollectorLeftovers {
+  const journals = new Set<string>()
+  const leaves = new Set<string>()
+  for (const name of names) {
+    const [, kind, uuid] = COLLECTOR_JOURNAL.exec(name) ?? []
+    if (uuid !== undefined) journals.add(uuid)
+    const replaced = kind === 'leaf' ? uuid : REPLACED_LEAF.exec(name)?.[1]
+    if (replaced !== undefined) leaves.add(replaced)
+  }
+  return { journals, leaves }
+}
+
 /** Uuids that have a data file of a format this driver does not know: their records are left alone (spec file-sr 7.3). */
 export function uuidsOfUnknownFormat(names: readonly string[]): Set<string> {
   const found = new Set<string>()

@@ -1,10 +1,11 @@
-import { SmError } from '../../lib/smapi/SmError.ts'
 import { isErrno } from '../../lib/os/files.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
 import { inspectVhd } from '../../lib/vhd/inspect.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { findLeftovers, resizeJournalName, vhdName } from './layout.ts'
 import { revertJournal } from './revert/journal.ts'
 import { recoverRevert } from './revert/recovery.ts'
+import { snapshotJournal } from './snapshot/journal.ts'
 import { recoverSnapshot } from './snapshot/recovery.ts'
 
 const PENDING = 'Critical journals are pending. A scan is required.'
@@ -12,18 +13,40 @@ const PENDING = 'Critical journals are pending. A scan is required.'
 /**
  * Finishes or undoes every interrupted operation in the directory, then removes what nothing refers to any more. On the
  * SR master, under the SR lock: whoever builds temporary files holds that lock too, so those found here are left over.
- * Idempotent, and safe to be interrupted itself.
+ * Idempotent. An operation that cannot be settled keeps its journal, which closes its own disks and no others.
  */
 export async function recoverDirectory(sr: FileFamilySR): Promise<void> {
   const found = findLeftovers(await sr.listNames())
-  for (const target of found.reverts) await recoverRevert(sr, target)
-  for (const vdi of found.snapshots) await recoverSnapshot(sr, vdi)
-  for (const vdi of found.resizes) await recoverResize(sr, vdi)
-  if (found.temporaries.length === 0) return
-  const left = findLeftovers(await sr.listNames())
-  const pending = new Set([...left.reverts, ...left.snapshots])
-  for (const name of left.temporaries) {
-    if (![...pending].some(uuid => name.includes(uuid))) await sr.context.system.files.unlinkIfPresent(sr.file(name))
+  const { reverts, snapshots, resizes, temporaries } = found
+  if (reverts.length + snapshots.length + resizes.length + temporaries.length === 0) return
+  const running = await sr.context.locks.tryLock(sr.uuid, 'running')
+  try {
+    for (const target of reverts) await attempt(sr, target, () => recoverRevert(sr, target, running !== undefined))
+    for (const vdi of snapshots) await attempt(sr, vdi, () => recoverSnapshot(sr, vdi))
+    for (const vdi of resizes) await attempt(sr, vdi, () => recoverResize(sr, vdi))
+    await removeTemporaries(sr)
+  } finally {
+    await running?.release()
+  }
+}
+
+async function attempt(sr: FileFamilySR, vdi: string, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    sr.context.log.error(`an interrupted operation on VDI ${vdi} could not be settled: ${String(error)}`)
+  }
+}
+
+/** A temporary image whose disk has no other, or has a journal left, is never removed. */
+async function removeTemporaries(sr: FileFamilySR): Promise<void> {
+  const names = await sr.listNames()
+  const { temporaries } = findLeftovers(names)
+  const pending = [...(await pendingVdis(sr))]
+  for (const name of temporaries) {
+    const isNeeded = pending.some(uuid => name.includes(uuid))
+    const isOnlyImage = name.endsWith('.vhd.revert') && !names.includes(name.slice(0, -'.revert'.length))
+    if (!isNeeded && !isOnlyImage) await sr.context.system.files.unlinkIfPresent(sr.file(name))
   }
 }
 
@@ -54,16 +77,26 @@ async function isPoisoned(sr: FileFamilySR, image: string): Promise<boolean> {
   }
 }
 
+/** Uuids of all disks, bases included, that a pending journal concerns. */
+export async function pendingVdis(sr: FileFamilySR): Promise<Set<string>> {
+  const { reverts, snapshots, resizes } = findLeftovers(await sr.listNames())
+  const concerned: (string | undefined)[] = [...reverts, ...snapshots, ...resizes]
+  for (const target of reverts) {
+    const record = await revertJournal(sr, target).read()
+    concerned.push(record?.snapshot, record?.base)
+  }
+  for (const vdi of snapshots) {
+    const record = await snapshotJournal(sr, vdi).read()
+    concerned.push(record?.destination, record?.base)
+  }
+  return new Set(concerned.filter(uuid => uuid !== undefined))
+}
+
 /**
  * Refuses to touch a disk whose interrupted operation only a scan on the master finishes.
  * @throws SmError SRUnavailable
  */
 export async function refusePendingJournals(sr: FileFamilySR, vdi: string): Promise<void> {
   if (!(await sr.isAttached())) return
-  const { reverts, snapshots, resizes } = findLeftovers(await sr.listNames())
-  if (snapshots.includes(vdi) || resizes.includes(vdi)) throw new SmError('SRUnavailable', PENDING)
-  for (const target of reverts) {
-    const record = target === vdi ? undefined : await revertJournal(sr, target).read()
-    if (target === vdi || record?.snapshot === vdi) throw new SmError('SRUnavailable', PENDING)
-  }
+  if ((await pendingVdis(sr)).has(vdi)) throw new SmError('SRUnavailable', PENDING)
 }

@@ -1,10 +1,11 @@
 import { parseSize } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
+import { hostActivity } from '../hosts.ts'
 import type { FileVDI } from './FileVDI.ts'
 import { MAX_VHD_SIZE, resizeJournalName, roundVirtualSize } from './layout.ts'
 import { refuseChangeTracking } from './preconditions.ts'
-import { updateVdi } from './updateVdi.ts'
+import { correctRecord } from './updateVdi.ts'
 
 /**
  * vdi_resize: grows an inactive VHD (spec file-sr 10). The VHD tool journals the change in `.journal-<uuid>`; recovery
@@ -25,15 +26,19 @@ export async function resizeVdi(vdi: FileVDI, request: Request): Promise<void> {
   const before = vdi.virtualSize
   await grow(vdi, size)
   await vdi.reload()
-  await updateVdi(vdi)
+  await correctRecord(vdi)
   await vdi.sr.adjustStatistics(vdi.virtualSize - before)
 }
 
 async function refuseActive(vdi: FileVDI): Promise<void> {
-  const { xapi } = vdi.sr.context
-  const smConfig = await xapi.vdiGetSmConfig(await xapi.vdiGetByUuid(vdi.uuid))
-  if (Object.keys(smConfig).some(key => key.startsWith('host_'))) {
-    throw new SmError('VDIInUse', `VDI ${vdi.uuid} is active: it can only be resized while detached`)
+  const { context } = vdi.sr
+  const smConfig = await context.xapi.vdiGetSmConfig(await context.xapi.vdiGetByUuid(vdi.uuid))
+  const { activeOn } = await hostActivity(context, { uuid: vdi.uuid, srRef: await vdi.sr.srRef(), smConfig })
+  if (activeOn.length > 0) {
+    throw new SmError(
+      'VDIInUse',
+      `VDI ${vdi.uuid} is active on ${activeOn.join(', ')}: it can only be resized while detached`,
+    )
   }
 }
 

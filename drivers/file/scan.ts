@@ -3,7 +3,8 @@ import type { VhdScanError, VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
 import { synchronise, type ScannedVdi } from '../records.ts'
 import { fileSystemCapacity, writeStatistics } from '../statistics.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
-import { isUuid, uuidOfVhd, uuidsOfUnknownFormat } from './layout.ts'
+import { findCollectorLeftovers, isUuid, uuidOfVhd, uuidsOfUnknownFormat } from './layout.ts'
+import { pendingVdis } from './recovery.ts'
 
 /** What the directory of a file SR holds. */
 export interface DirectoryScan {
@@ -37,8 +38,13 @@ export async function scanSr(sr: FileFamilySR): Promise<void> {
   const hidden = new Set(directory.vhds.filter(row => row.hidden).map(row => uuidOfVhd(row.name)))
   const allocation = vdis.filter(vdi => !hidden.has(vdi.uuid)).reduce((sum, vdi) => sum + vdi.virtualSize, 0)
   await writeStatistics(sr, allocation, capacity)
-  const unknown = uuidsOfUnknownFormat(directory.names)
-  await synchronise(sr.context.xapi, await sr.srRef(), vdis, uuid => unknown.has(uuid))
+  const kept = await keptWithoutImage(sr, directory.names)
+  await synchronise(sr.context.xapi, await sr.srRef(), vdis, uuid => kept.has(uuid))
+}
+
+/** Disks whose records stay though no image of theirs was found: it may have another format, or another name for now. */
+async function keptWithoutImage(sr: FileFamilySR, names: readonly string[]): Promise<Set<string>> {
+  return new Set([...uuidsOfUnknownFormat(names), ...findCollectorLeftovers(names).leaves, ...(await pendingVdis(sr))])
 }
 
 /** The VDIs that records are kept for: all but hidden leaves, which wait for the collector. */

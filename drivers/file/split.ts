@@ -1,14 +1,19 @@
 import { isErrno } from '../../lib/os/files.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
 import { inspectVhd } from '../../lib/vhd/inspect.ts'
-import { childrenByParent } from './garbage.ts'
+import { hostsOf } from '../pause.ts'
+import { readChildren } from './children.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { newVhdName, revertVhdName, vhdName } from './layout.ts'
+import { refOf } from './records.ts'
 
 /** Names of a split: the disk whose file becomes the base, the uuid the base gets, and where the disk's new file is built. */
 export interface Split {
   readonly leaf: string
   readonly base: string
   readonly temporary: 'new' | 'revert'
+  /** Footer uuid of the image that becomes the base. */
+  readonly baseVhd: string
 }
 
 /** Crash points inside a split. */
@@ -22,11 +27,15 @@ export interface SplitPoints {
  * disk's content never changes (spec file-sr 11.2, 22.3 step 9). Steps:
  * 1. the base: a second name of the same file; 2. build the child, durable; 3. rename it over the disk's name, fsync the
  * directory; 4. hide the base. It is hidden last because hidden is a property of the file, not of the name.
+ * @throws SmError VDIUnavailable where the file has yet another name, which hiding would hide too
  */
 export async function splitLeaf(sr: FileFamilySR, split: Split, points: SplitPoints): Promise<void> {
   const { files, effects } = sr.context.system
   const { leaf, base, temporary } = paths(sr, split)
   const tool = await sr.vhdUtil()
+  if ((await files.stat(leaf)).nlink > 1) {
+    throw new SmError('VDIUnavailable', `the image of VDI ${split.leaf} has a second name: an interrupted snapshot`)
+  }
   if (await sr.hasHardLinks()) {
     await files.link(leaf, base)
     await files.syncDirectory(sr.path)
@@ -44,29 +53,43 @@ export async function splitLeaf(sr: FileFamilySR, split: Split, points: SplitPoi
 }
 
 /**
- * Takes back whatever part of a split was done, as far as nothing else was built on it since. Idempotent.
- * Returns whether the base is gone, so that the disk's file is again what it was before.
+ * Takes back whatever part of a split was done, as far as nothing was built on it or opened since. Idempotent.
+ * Returns whether the base is gone, so that the disk's file is again what it was before; a base that stays is hidden
+ * where it has children.
  */
 export async function undoSplit(sr: FileFamilySR, split: Split): Promise<boolean> {
   const { files } = sr.context.system
   const { leaf, base, temporary } = paths(sr, split)
-  await files.unlinkIfPresent(temporary)
+  const hasLeaf = await files.exists(leaf)
+  if (hasLeaf) await files.unlinkIfPresent(temporary)
   if (!(await files.exists(base))) return true
-  if (!(await files.exists(leaf))) {
-    await restore(sr, base, leaf)
-    return true
-  }
+  const childrenOf = await readChildren(sr)
+  const children = childrenOf(split.base)
+  if (!hasLeaf) return children.length === 0 && restoreMissingLeaf(sr, split)
   if (await isSameFile(sr, leaf, base)) {
+    if (children.length > 0) return false
     // rename(2) between two names of one file does nothing: the base's name has to be unlinked.
     await files.unlink(base)
     await files.syncDirectory(sr.path)
     return true
   }
-  if (!(await isUntouchedOnlyChild(sr, split))) {
-    await keepAsBase(sr, base)
-    return false
+  const onlyChild = children.length === 1 && children[0] === split.leaf && childrenOf(split.leaf).length === 0
+  if (onlyChild && (await isUntouched(sr, split)) && (await isClosed(sr, split.leaf))) {
+    await restore(sr, base, leaf)
+    return true
   }
+  if (children.length > 0) await (await sr.vhdUtil()).setHidden(base, true)
+  return false
+}
+
+/** The name is free between two renames where there are no hard links; a disk that was deleted since stays away. */
+async function restoreMissingLeaf(sr: FileFamilySR, split: Split): Promise<boolean> {
+  const { files } = sr.context.system
+  const { leaf, base, temporary } = paths(sr, split)
+  const image = await inspectVhd(files, base, { backupFooter: true })
+  if (image.uuid !== split.baseVhd || (await refOf(sr, split.leaf)) === undefined) return false
   await restore(sr, base, leaf)
+  await files.unlinkIfPresent(temporary)
   return true
 }
 
@@ -77,26 +100,24 @@ async function restore(sr: FileFamilySR, base: string, leaf: string): Promise<vo
   await sr.context.system.files.syncDirectory(sr.path)
 }
 
-/** Something grew on the split since: the base stays, and must look like one. */
-async function keepAsBase(sr: FileFamilySR, base: string): Promise<void> {
-  const name = base.slice(sr.path.length + 1)
-  if ((await childNames(sr, name)).length > 0) await (await sr.vhdUtil()).setHidden(base, true)
-}
-
-async function isUntouchedOnlyChild(sr: FileFamilySR, { leaf, base }: Split): Promise<boolean> {
+async function isUntouched(sr: FileFamilySR, { leaf, base, baseVhd }: Split): Promise<boolean> {
   const { files } = sr.context.system
   const child = await inspectVhd(files, sr.file(vhdName(leaf)), { backupFooter: true })
   const parent = await inspectVhd(files, sr.file(vhdName(base)), { backupFooter: true })
-  if (child.parentUuid !== parent.uuid || child.allocatedBlocks > 0) return false
-  if (child.virtualSize !== parent.virtualSize) return false
-  const children = await childNames(sr, vhdName(base))
-  return children.length === 1 && children[0] === vhdName(leaf) && (await childNames(sr, vhdName(leaf))).length === 0
+  return (
+    parent.uuid === baseVhd &&
+    child.parentUuid === parent.uuid &&
+    child.allocatedBlocks === 0 &&
+    child.virtualSize === parent.virtualSize
+  )
 }
 
-async function childNames(sr: FileFamilySR, parentName: string): Promise<string[]> {
-  const rows = await (await sr.vhdUtil()).scan(sr.path)
-  const children = childrenByParent(rows.flatMap(row => ('error' in row ? [] : [row])))
-  return (children.get(parentName) ?? []).map(row => row.name)
+/** No host has the disk's file open: none has the disk at all, or all have it paused. */
+async function isClosed(sr: FileFamilySR, uuid: string): Promise<boolean> {
+  const ref = await refOf(sr, uuid)
+  if (ref === undefined) return true
+  const smConfig = await sr.context.xapi.vdiGetSmConfig(ref)
+  return hostsOf(smConfig).length === 0 || 'paused' in smConfig
 }
 
 async function isSameFile(sr: FileFamilySR, one: string, other: string): Promise<boolean> {

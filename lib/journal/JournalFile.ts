@@ -1,9 +1,13 @@
 import path from 'node:path'
 import { isErrno, type Files } from '../os/files.ts'
 
+/** Far more than any record of ours takes, bytes. */
+const MAX_JOURNAL = 64 * 1024
+
 /**
  * A journal that is one small file: one line of JSON, created and replaced so that a power cut leaves the old record or
- * the new one (spec file-sr 22.4). An absent, empty or unreadable file says that nothing was recorded.
+ * the new one (spec file-sr 22.4). An absent or empty file, or one that holds no record of ours, says that nothing was
+ * recorded; a file that cannot be read says nothing, and `read` throws.
  */
 export class JournalFile<T> {
   readonly path: string
@@ -23,9 +27,10 @@ export class JournalFile<T> {
 
   async read(): Promise<T | undefined> {
     try {
-      return this.#parse(JSON.parse(await this.#files.readText(this.path)) as unknown)
+      const text = await this.#files.using(this.#files.openRead(this.path), file => file.read(0, MAX_JOURNAL))
+      return this.#parse(JSON.parse(text.toString('utf8')) as unknown)
     } catch (error) {
-      if (error instanceof SyntaxError || isErrno(error, 'ENOENT')) return undefined
+      if (error instanceof SyntaxError || isErrno(error, 'ENOENT') || isErrno(error, 'EISDIR')) return undefined
       throw error
     }
   }

@@ -1,6 +1,6 @@
+import { constants, type BigIntStats, type Stats, type StatsFs } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import type { BigIntStats, Stats, StatsFs } from 'node:fs'
 import type { Effects } from './effects.ts'
 
 /** An open file whose writes are announced as effects. Offsets and lengths are bytes. */
@@ -84,10 +84,15 @@ export class Files {
     return new OpenFile(await fs.open(filePath, 'r+'), this.#effects, filePath)
   }
 
-  /** Creates a file for reading and writing; `exclusive` fails with EEXIST where one is, else it is emptied. */
+  /**
+   * Creates a file for reading and writing; `exclusive` fails with EEXIST where one is, else it is emptied. A symbolic
+   * link under the name is not followed (ELOOP).
+   */
   async create(filePath: string, options: { exclusive?: boolean; mode?: number } = {}): Promise<OpenFile> {
     this.#effects.before('file', `create ${filePath}`)
-    const handle = await fs.open(filePath, options.exclusive === true ? 'wx+' : 'w+', options.mode ?? 0o644)
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_TRUNC } = constants
+    const flags = O_RDWR | O_CREAT | O_NOFOLLOW | (options.exclusive === true ? O_EXCL : O_TRUNC)
+    const handle = await fs.open(filePath, flags, options.mode ?? 0o644)
     return new OpenFile(handle, this.#effects, filePath)
   }
 

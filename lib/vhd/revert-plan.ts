@@ -7,6 +7,8 @@ export interface RevertDisk {
   readonly managed: boolean
   /** A change log exists or the record says changed blocks are tracked. */
   readonly cbtEnabled: boolean
+  /** The garbage collector was interrupted in the middle of work on it. */
+  readonly inCollection: boolean
   /** Uuids of the images that name this one as their parent. */
   readonly children: readonly string[]
 }
@@ -23,7 +25,11 @@ export interface RevertNode {
 
 /** Everything a revert is decided on. Gathering them changes nothing. */
 export interface RevertFacts {
-  readonly snapshot: RevertDisk
+  readonly snapshot: RevertDisk & {
+    /** A host has it open for writing. */
+    readonly isWritten: boolean
+    readonly isPausedByOthers: boolean
+  }
   readonly target: RevertDisk & {
     readonly isASnapshot: boolean
     /** Hosts that may have the target open. */
@@ -58,6 +64,8 @@ export interface RevertPlan {
   /** The node whose content the target gets: for `split` the snapshot itself. */
   readonly backing: string
   readonly hideBacking: boolean
+  /** The snapshot must not be open meanwhile: its image moves, or somebody writes to it. */
+  readonly pausesSnapshot: boolean
   /** Bytes the target has afterwards. */
   readonly virtualSize: number
   /** Images from target to root afterwards. */
@@ -79,7 +87,17 @@ const JOURNAL_ROOM = 64 * 1024
 /** Decides how a target is reverted to a snapshot in place, and what stands in the way. Pure. */
 export function planRevert(facts: RevertFacts): RevertDecision {
   const plan = choosePlan(facts)
-  return { plan, blockers: [...diskBlockers(facts), ...useBlockers(facts), ...chainBlockers(facts, plan)] }
+  const blockers = [...diskBlockers(facts), ...useBlockers(facts), ...chainBlockers(facts, plan)]
+  return { plan, blockers: lastResortLast(blockers) }
+}
+
+/**
+ * "Not implemented" makes xapi destroy the target and clone the snapshot instead. It may only be the answer where
+ * nothing else is wrong, or the clone might fail too (spec file-sr 20.3).
+ */
+function lastResortLast(blockers: readonly RevertBlocker[]): RevertBlocker[] {
+  const isLastResort = ({ error }: RevertBlocker) => error === 'Unimplemented'
+  return [...blockers.filter(blocker => !isLastResort(blocker)), ...blockers.filter(isLastResort)]
 }
 
 function choosePlan({ snapshot, target, chain }: RevertFacts): RevertPlan {
@@ -91,16 +109,19 @@ function choosePlan({ snapshot, target, chain }: RevertFacts): RevertPlan {
   const virtualSize = chain[0]?.virtualSize ?? 0
   const depthOfBacking = chain.length - index
   const base = {
+    pausesSnapshot: snapshot.isWritten,
     backing: backing?.uuid ?? snapshot.uuid,
     virtualSize,
     depthAfter: depthOfBacking + 1,
     spaceNeeded: emptyChildBytes(virtualSize) + JOURNAL_ROOM,
   }
   if (index === 0) {
-    return { ...base, mode: 'split', hideBacking: false, spaceNeeded: 2 * emptyChildBytes(virtualSize) + JOURNAL_ROOM }
+    const spaceNeeded = 2 * emptyChildBytes(virtualSize) + JOURNAL_ROOM
+    return { ...base, mode: 'split', hideBacking: false, pausesSnapshot: true, spaceNeeded }
   }
-  const isDone = target.emptyChildOf === base.backing && target.virtualSize === virtualSize && !target.hidden
-  if (isDone) return { ...base, mode: 'nothing', hideBacking: false, spaceNeeded: 0 }
+  const isOnBacking = target.emptyChildOf === base.backing && backing?.hidden === true
+  const isDone = isOnBacking && target.virtualSize === virtualSize && !target.hidden
+  if (isDone) return { ...base, mode: 'nothing', hideBacking: false, pausesSnapshot: false, spaceNeeded: 0 }
   return { ...base, mode: 'relink', hideBacking: backing?.hidden === false }
 }
 
@@ -131,8 +152,13 @@ function diskBlockers({ snapshot, target }: RevertFacts): RevertBlocker[] {
   return blockers
 }
 
-function useBlockers({ target }: RevertFacts): RevertBlocker[] {
+function useBlockers({ snapshot, target }: RevertFacts): RevertBlocker[] {
   const blockers: RevertBlocker[] = []
+  for (const disk of [snapshot, target]) {
+    if (disk.inCollection) {
+      blockers.push({ error: 'VDIUnavailable', detail: `the garbage collector has not finished with VDI ${disk.uuid}` })
+    }
+  }
   if (target.children.length > 0) {
     blockers.push({
       error: 'VDIInUse',
@@ -153,6 +179,9 @@ function chainBlockers(facts: RevertFacts, plan: RevertPlan): RevertBlocker[] {
   const blockers: RevertBlocker[] = []
   if (chainProblem !== undefined) blockers.push({ error: 'VDIUnavailable', detail: chainProblem })
   if (chain.slice(1).some(node => node.raw)) blockers.push({ error: 'Unimplemented', detail: 'raw parent' })
+  if (plan.pausesSnapshot && snapshot.isPausedByOthers) {
+    blockers.push({ error: 'VDIUnavailable', detail: `another operation holds VDI ${snapshot.uuid}: paused` })
+  }
   if (plan.mode === 'split') {
     if (chain.length >= maxDepth) blockers.push({ error: 'SnapshotChainTooLong', detail: `depth ${chain.length}` })
     if (snapshot.children.length > 0) {

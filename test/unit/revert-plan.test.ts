@@ -16,9 +16,16 @@ const node = (uuid: string, changes: Partial<RevertNode> = {}): RevertNode => ({
 const emptyLeaf = (uuid: string): RevertNode => node(uuid, { emptyChild: true, hidden: false })
 
 function facts(changes: Partial<Omit<RevertFacts, 'snapshot' | 'target'>> = {}): RevertFacts {
-  const disk = { kind: 'vhd', hidden: false, managed: true, cbtEnabled: false, children: [] } as const
+  const disk = {
+    kind: 'vhd',
+    hidden: false,
+    managed: true,
+    cbtEnabled: false,
+    inCollection: false,
+    children: [],
+  } as const
   return {
-    snapshot: { ...disk, uuid: 's' },
+    snapshot: { ...disk, uuid: 's', isWritten: false, isPausedByOthers: false },
     target: {
       ...disk,
       uuid: 't',
@@ -116,6 +123,8 @@ describe('what stands in the way', () => {
     ['disks built on the target', target({ children: ['x'] }), 'VDIInUse'],
     ['a target that is active', target({ activeOn: ['OpaqueRef:h'] }), 'VDIInUse'],
     ['a target that is paused', target({ busyWith: ['paused'] }), 'VDIUnavailable'],
+    ['a target the collector was interrupted on', target({ inCollection: true }), 'VDIUnavailable'],
+    ['a snapshot the collector was interrupted on', snapshot({ inCollection: true }), 'VDIUnavailable'],
     ['a broken chain', facts({ chainProblem: 'gone' }), 'VDIUnavailable'],
     ['a raw root', facts({ chain: [emptyLeaf('s'), node('base'), node('r', { raw: true })] }), 'Unimplemented'],
     ['too little room', facts({ freeBytes: 1000 }), 'SRNoSpace'],
@@ -135,11 +144,20 @@ describe('what stands in the way', () => {
     expect(firstError({ ...given, chain: [node('s', { hidden: false })] })).toBe('VDIUnavailable')
   })
 
+  test('a snapshot that others have paused only where it would have to be paused', () => {
+    const given = snapshot({ isPausedByOthers: true })
+    expect(firstError(given)).toBeUndefined()
+    expect(firstError({ ...given, chain: [node('s', { hidden: false })] })).toBe('VDIUnavailable')
+    expect(firstError(snapshot({ isPausedByOthers: true, isWritten: true }))).toBe('VDIUnavailable')
+  })
+
   test('an old target that cannot be read does not: its content is not needed', () => {
     expect(firstError(target({ emptyChildOf: undefined }))).toBeUndefined()
   })
 
   test('the fallback that destroys the target is only invited where nothing else is wrong first', () => {
     expect(firstError(target({ kind: 'raw', isASnapshot: true }))).toBe('VDIType')
+    expect(firstError({ ...target({ kind: 'raw' }), chainProblem: 'gone' })).toBe('VDIUnavailable')
+    expect(firstError({ ...snapshot({ cbtEnabled: true }), freeBytes: 0 })).toBe('SRNoSpace')
   })
 })

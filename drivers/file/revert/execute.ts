@@ -4,19 +4,20 @@ import type { RevertPlan } from '../../../lib/vhd/revert-plan.ts'
 import type { Ref } from '../../../lib/xapi/XapiClient.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import { revertVhdName, vhdName } from '../layout.ts'
+import { correctBase } from '../records.ts'
 import { splitLeaf } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { dropContentId } from './records.ts'
-import { isCommitted } from './recovery.ts'
+import { outcomeOf } from './recovery.ts'
 
 const SPLIT_POINTS = { baseCreated: 'FileSR_revert_create_insert', leafSwitched: 'FileSR_revert_create_src' }
 
-/** A revert whose disks are paused and whose plan is final. */
+/** A revert whose disks are paused and whose plan is final. `record` is what the journal says, and grows with it. */
 export interface RevertWork {
   readonly sr: FileFamilySR
   readonly plan: RevertPlan
   readonly targetRef: Ref
-  readonly record: RevertRecord
+  record: RevertRecord
 }
 
 /**
@@ -27,24 +28,26 @@ export interface RevertWork {
  * 6. commit: rename over the target, fsync of the directory.
  */
 export async function executeRevert(work: RevertWork): Promise<void> {
-  const { sr, record } = work
-  const journal = revertJournal(sr, record.target)
-  await journal.write(record)
+  const { sr } = work
+  const journal = revertJournal(sr, work.record.target)
+  await journal.write(work.record)
   await prepareBacking(work)
   const newTargetVhd = await buildTarget(work)
   sr.context.system.effects.point('FileSR_revert_create_dest')
-  const prepared: RevertRecord = { ...record, state: 'prepared', newTargetVhd }
-  await journal.write(prepared)
+  work.record = { ...work.record, state: 'prepared', newTargetVhd }
+  await journal.write(work.record)
   await dropContentId(sr, work.targetRef)
   sr.context.system.effects.point('FileSR_revert_before_commit')
-  await commit(sr, prepared)
+  await commit(sr, work.record)
 }
 
 async function prepareBacking({ sr, plan, record }: RevertWork): Promise<void> {
-  if (record.base !== undefined) {
-    await splitLeaf(sr, { leaf: record.snapshot, base: record.base, temporary: 'revert' }, SPLIT_POINTS)
+  const { base, oldSnapshotVhd: baseVhd, snapshot: leaf } = record
+  if (base !== undefined && baseVhd !== undefined) {
+    await splitLeaf(sr, { leaf, base, temporary: 'revert', baseVhd }, SPLIT_POINTS)
   } else if (plan.hideBacking) {
     await (await sr.vhdUtil()).setHidden(sr.file(vhdName(plan.backing)), true)
+    await correctBase(sr, plan.backing)
   }
 }
 
@@ -58,10 +61,8 @@ async function buildTarget({ sr, plan, record }: RevertWork): Promise<string> {
   await tool.check(temporary)
   const image = await inspectVhd(sr.context.system.files, temporary)
   if (image.parentName !== vhdName(backing) || image.virtualSize !== plan.virtualSize || image.hidden) {
-    throw new SmError(
-      'VDISnapshot',
-      `revert built an image of ${image.virtualSize} bytes on ${image.parentName ?? 'nothing'}`,
-    )
+    const built = `an image of ${image.virtualSize} bytes on ${image.parentName ?? 'nothing'}`
+    throw new SmError('VDISnapshot', `revert built ${built}`)
   }
   await sr.context.system.files.syncDirectory(sr.path)
   return image.uuid
@@ -74,7 +75,7 @@ async function commit(sr: FileFamilySR, record: RevertRecord): Promise<void> {
     await files.rename(sr.file(revertVhdName(record.target)), sr.file(vhdName(record.target)))
     await files.syncDirectory(sr.path)
   } catch (error) {
-    if (!(await isCommitted(sr, record))) throw error
+    if ((await outcomeOf(sr, record)) !== 'committed') throw error
     sr.context.log.warn(`the revert of VDI ${record.target} took effect although the system reported ${String(error)}`)
   }
 }

@@ -1,75 +1,89 @@
 import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
-import { hostsOf } from '../../pause.ts'
+import { hostActivity } from '../../hosts.ts'
+import { readChildren, type Children } from '../children.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import type { FileVDI } from '../FileVDI.ts'
-import { childrenByParent } from '../garbage.ts'
-import { cbtLogName, MAX_CHAIN_DEPTH, rawName, unknownFormatOf, uuidOfVhd, vhdName } from '../layout.ts'
-import type { KnownVdi } from './target.ts'
+import {
+  cbtLogName,
+  findCollectorLeftovers,
+  MAX_CHAIN_DEPTH,
+  rawName,
+  unknownFormatOf,
+  uuidOfVhd,
+  vhdName,
+  type CollectorLeftovers,
+} from '../layout.ts'
+import { readRecord, type RevertPair } from './target.ts'
 
 /** What a revert is decided on, and what else was learnt on the way. */
 export interface GatheredFacts {
   readonly facts: RevertFacts
+  readonly snapshotRecord: VdiRecord
+  readonly targetRecord: VdiRecord
   /** `host_…` keys of the target that belong to no open disk. */
   readonly staleHostKeys: readonly string[]
   /** Footer uuid of the target's image, undefined where it cannot be read: its content is not needed. */
   readonly targetVhd: string | undefined
+  /** Footer uuid of the snapshot's image. */
+  readonly snapshotVhd: string | undefined
 }
 
 interface Directory {
   readonly names: readonly string[]
-  readonly children: ReadonlyMap<string, readonly string[]>
+  readonly childrenOf: Children
+  readonly collector: CollectorLeftovers
 }
 
 /**
- * Reads everything a revert is decided on: the directory, the snapshot's chain to its root, the records. Changes
- * nothing. `ownPause`: the target's `paused` key is ours.
+ * Reads everything a revert is decided on, afresh: the directory, the snapshot's chain to its root, the records.
+ * Changes nothing. `ownPauses`: disks whose `paused` key is ours.
  */
-export async function gatherFacts(
-  snapshot: FileVDI,
-  known: { readonly snapshot: KnownVdi; readonly target: KnownVdi },
-  options: { readonly ownPause: boolean },
-): Promise<GatheredFacts> {
+export async function gatherFacts(pair: RevertPair, ownPauses: readonly string[] = []): Promise<GatheredFacts> {
+  const { snapshot } = pair
   const { sr } = snapshot
-  const directory = await readDirectory(sr)
-  const target = known.target.record
-  const activity = await hostActivity(sr, known.target)
-  const image = await inspectTarget(sr, directory, target.uuid)
-  const { chain, problem } = await readChain(snapshot)
+  const [snapshotRecord, target] = [
+    await readRecord(snapshot, pair.snapshotRef),
+    await readRecord(snapshot, pair.targetRef),
+  ]
+  const directory = await readDirectory(sr, pair.target)
+  const smConfig = target.sm_config
+  const activity = await hostActivity(sr.context, { uuid: pair.target, srRef: await sr.srRef(), smConfig })
+  const image = await inspectTarget(sr, directory, pair.target)
+  const { chain, problem, leafVhd } = await readChain(snapshot)
   const space = await sr.context.system.files.statfs(sr.path)
-  return {
-    facts: {
-      snapshot: disk(directory, known.snapshot.record, chain[0]?.hidden ?? false),
-      target: {
-        ...disk(directory, target, image?.hidden ?? false),
-        isASnapshot: target.is_a_snapshot,
-        activeOn: activity.activeOn,
-        busyWith: busyKeys(target.sm_config, options.ownPause),
-        emptyChildOf: emptyChildOf(image),
-        virtualSize: image?.virtualSize ?? target.virtual_size,
-      },
-      chain,
-      chainProblem: problem,
-      freeBytes: space.bavail * space.bsize,
-      maxDepth: MAX_CHAIN_DEPTH,
+  const facts: RevertFacts = {
+    snapshot: {
+      ...disk(directory, snapshotRecord, chain[0]?.hidden ?? false),
+      isWritten: Object.entries(snapshotRecord.sm_config).some(
+        ([key, mode]) => key.startsWith('host_') && mode === 'RW',
+      ),
+      isPausedByOthers: busyKeys(snapshotRecord, ownPauses).includes('paused'),
     },
-    staleHostKeys: activity.stale,
-    targetVhd: image?.uuid,
+    target: {
+      ...disk(directory, target, image?.hidden ?? false),
+      isASnapshot: target.is_a_snapshot,
+      activeOn: activity.activeOn,
+      busyWith: busyKeys(target, ownPauses),
+      emptyChildOf: emptyChildOf(image),
+      virtualSize: image?.virtualSize ?? target.virtual_size,
+    },
+    chain,
+    chainProblem: problem,
+    freeBytes: space.bavail * space.bsize,
+    maxDepth: MAX_CHAIN_DEPTH,
   }
+  const { staleKeys: staleHostKeys } = activity
+  return { facts, snapshotRecord, targetRecord: target, staleHostKeys, targetVhd: image?.uuid, snapshotVhd: leafVhd }
 }
 
-async function readDirectory(sr: FileFamilySR): Promise<Directory> {
+async function readDirectory(sr: FileFamilySR, target: string): Promise<Directory> {
   const names = await sr.listNames()
-  const rows = await (await sr.vhdUtil()).scan(sr.path)
-  const children = childrenByParent(rows.flatMap(row => ('error' in row ? [] : [row])))
-  return {
-    names,
-    children: new Map([...children].map(([parent, list]) => [parent, list.map(row => uuidOfVhd(row.name))])),
-  }
+  return { names, childrenOf: await readChildren(sr, target), collector: findCollectorLeftovers(names) }
 }
 
-function disk({ names, children }: Directory, record: VdiRecord, hidden: boolean): RevertDisk {
+function disk({ names, childrenOf, collector }: Directory, record: VdiRecord, hidden: boolean): RevertDisk {
   const { uuid } = record
   const has = (name: string) => names.includes(name)
   return {
@@ -78,7 +92,8 @@ function disk({ names, children }: Directory, record: VdiRecord, hidden: boolean
     hidden,
     managed: record.managed,
     cbtEnabled: record.cbt_enabled || has(cbtLogName(uuid)),
-    children: children.get(vhdName(uuid)) ?? [],
+    children: childrenOf(uuid),
+    inCollection: collector.journals.has(uuid) || collector.leaves.has(uuid),
   }
 }
 
@@ -104,29 +119,38 @@ function emptyChildOf(image: VhdIdentity | undefined): string | undefined {
   return uuidOfVhd(image.parentName)
 }
 
+interface ReadChain {
+  readonly chain: RevertNode[]
+  readonly problem: string | undefined
+  /** Footer uuid of the snapshot's own image. */
+  readonly leafVhd: string | undefined
+}
+
 /** The chain as far as it can be read, and why no further. Each link is proven: the parent is the image the child was made on. */
-async function readChain(snapshot: FileVDI): Promise<{ chain: RevertNode[]; problem: string | undefined }> {
+async function readChain(snapshot: FileVDI): Promise<ReadChain> {
   const { sr } = snapshot
   const tool = sr.embeddedVhd()
   const chain: RevertNode[] = []
+  let leafVhd: string | undefined
   let current = sr.file(vhdName(snapshot.uuid))
   let child: VhdIdentity | undefined
   try {
     for (;;) {
       const image: VhdIdentity = await inspectVhd(sr.context.system.files, current, { backupFooter: true })
+      leafVhd ??= image.uuid
       const problem = child === undefined ? undefined : brokenLink(child, image)
-      if (problem !== undefined) return { chain, problem: `${current}: ${problem}` }
+      if (problem !== undefined) return { chain, leafVhd, problem: `${current}: ${problem}` }
       chain.push(node(current, image))
       const parent = await tool.parent(current)
-      if (parent === undefined) return { chain, problem: undefined }
-      if (image.parentRaw) return { chain: [...chain, rawNode(parent)], problem: undefined }
+      if (parent === undefined) return { chain, leafVhd, problem: undefined }
+      if (image.parentRaw) return { chain: [...chain, rawNode(parent)], leafVhd, problem: undefined }
       if (chain.some(earlier => vhdName(earlier.uuid) === baseName(parent)))
-        return { chain, problem: 'the chain is a loop' }
+        return { chain, leafVhd, problem: 'the chain is a loop' }
       child = image
       current = parent
     }
   } catch (error) {
-    return { chain, problem: error instanceof Error ? error.message : String(error) }
+    return { chain, leafVhd, problem: error instanceof Error ? error.message : String(error) }
   }
 }
 
@@ -154,26 +178,7 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
-function busyKeys(smConfig: Readonly<Record<string, string>>, ownPause: boolean): string[] {
+function busyKeys({ uuid, sm_config: smConfig }: VdiRecord, ownPauses: readonly string[]): string[] {
   // A `relinking` key is not among them: with the collector stopped nobody works on it any more (spec file-sr 21.4).
-  return ['paused', 'activating'].filter(key => key in smConfig && !(key === 'paused' && ownPause))
-}
-
-/** Asks every host that seems to have the target open; only a clear "no" proves a key stale. */
-async function hostActivity(sr: FileFamilySR, target: KnownVdi): Promise<{ activeOn: string[]; stale: string[] }> {
-  const { xapi, log } = sr.context
-  const activeOn: string[] = []
-  const stale: string[] = []
-  for (const host of hostsOf(target.record.sm_config)) {
-    try {
-      const args = { vdiUuid: target.record.uuid, srRef: await sr.srRef() }
-      const open = await xapi.hostCallPlugin(host, 'on-slave', 'is_open', args)
-      if (open === 'False') stale.push(`host_${host}`)
-      else activeOn.push(host)
-    } catch (error) {
-      log.warn(`${host} does not say whether VDI ${target.record.uuid} is open there: ${String(error)}`)
-      activeOn.push(host)
-    }
-  }
-  return { activeOn, stale }
+  return ['paused', 'activating'].filter(key => key in smConfig && !(key === 'paused' && ownPauses.includes(uuid)))
 }

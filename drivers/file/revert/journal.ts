@@ -17,8 +17,13 @@ export interface RevertRecord {
   readonly target: string
   /** Uuids of the VDIs this revert pauses. */
   readonly pausing: readonly string[]
+  readonly mode?: 'relink' | 'split'
   /** Uuid of the base that a split makes; absent in a relink. */
   readonly base?: string
+  /** Footer uuid of the snapshot's image before a split; the base's afterwards. */
+  readonly oldSnapshotVhd?: string
+  /** Uuid of the snapshot's parent before a split. */
+  readonly snapshotParent?: string
   /** Footer uuid of the target's new image, once it is whole. */
   readonly newTargetVhd?: string
   /** Footer uuid of the target's old image, where it could be read. */
@@ -33,32 +38,43 @@ export function revertJournal(sr: FileFamilySR, target: string): JournalFile<Rev
 }
 
 const STATES: readonly unknown[] = ['pausing', 'started', 'prepared']
+const UUIDS = ['base', 'oldSnapshotVhd', 'snapshotParent', 'newTargetVhd', 'oldTargetVhd'] as const
 
 function parse(value: unknown, target: string): RevertRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const fields = value as Partial<Record<keyof RevertRecord, unknown>>
-  const { version, state, snapshot, pausing } = fields
+  const { version, state, snapshot, pausing, mode } = fields
   if (version !== 1 || !STATES.includes(state) || fields.target !== target) return undefined
   if (!isUuidText(snapshot) || snapshot === target) return undefined
   if (!Array.isArray(pausing) || !pausing.every(uuid => uuid === target || uuid === snapshot)) return undefined
-  const optional: Record<string, string> = {}
-  for (const key of ['base', 'newTargetVhd', 'oldTargetVhd'] as const) {
-    const uuid = fields[key]
-    if (uuid === undefined) continue
-    if (!isUuidText(uuid)) return undefined
-    optional[key] = uuid
-  }
-  if (optional['base'] === target || optional['base'] === snapshot) return undefined
+  const uuids = parseUuids(fields)
+  if (uuids === undefined || uuids.base === target || uuids.base === snapshot) return undefined
+  if (uuids.base !== undefined && uuids.oldSnapshotVhd === undefined) return undefined
   return {
     version,
     state: state as RevertState,
     snapshot,
     target,
     pausing: pausing as string[],
-    ...optional,
+    ...uuids,
+    ...(mode === 'relink' || mode === 'split' ? { mode } : {}),
     created: typeof fields.created === 'string' ? fields.created : '',
     host: typeof fields.host === 'string' ? fields.host : '',
   }
+}
+
+/** The optional uuids of a record, undefined where one of them is none. */
+function parseUuids(
+  fields: Partial<Record<keyof RevertRecord, unknown>>,
+): Partial<Record<(typeof UUIDS)[number], string>> | undefined {
+  const found: Partial<Record<(typeof UUIDS)[number], string>> = {}
+  for (const key of UUIDS) {
+    const uuid = fields[key]
+    if (uuid === undefined) continue
+    if (!isUuidText(uuid)) return undefined
+    found[key] = uuid
+  }
+  return found
 }
 
 function isUuidText(value: unknown): value is string {

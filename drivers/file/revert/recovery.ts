@@ -1,19 +1,24 @@
 import { SmError } from '../../../lib/smapi/SmError.ts'
-import { inspectVhd } from '../../../lib/vhd/inspect.ts'
 import { unpauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import { revertVhdName, vhdName } from '../layout.ts'
-import { refOf } from '../snapshot/recovery.ts'
+import { correctBase, correctLeaf, footerUuid, forgetUuid, refOf, undecided } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
 
 /**
- * Finishes or takes back an interrupted revert (spec file-sr 22.5). The image under the target's name decides: the new
- * one means committed. Idempotent; runs under the SR lock on the master.
- * @throws SmError VDIUnavailable where the target's image is gone and cannot be put back; nothing is changed then
+ * What became of a revert, by the image that bears the target's name: the new one, the old one, or yet another, which
+ * means that the disk has lived on since and the journal is stale.
  */
-export async function recoverRevert(sr: FileFamilySR, target: string): Promise<void> {
+export type RevertOutcome = 'committed' | 'old' | 'stale'
+
+/**
+ * Finishes or takes back an interrupted revert (spec file-sr 22.5). Idempotent; runs under the SR lock on the master.
+ * The journal stays where something could not be done.
+ * @throws SmError VDIUnavailable where it cannot be told what became of it; no image is changed then
+ */
+export async function recoverRevert(sr: FileFamilySR, target: string, quiesced: boolean): Promise<void> {
   const journal = revertJournal(sr, target)
   const record = await journal.read()
   if (record === undefined) {
@@ -22,90 +27,120 @@ export async function recoverRevert(sr: FileFamilySR, target: string): Promise<v
     return
   }
   sr.context.log.warn(`interrupted revert of VDI ${target} (${record.state}): recovering`)
-  const committed = await isCommitted(sr, record)
-  const corrected = committed ? await finish(sr, record) : await takeBack(sr, record)
-  const resumed = await resumePaused(sr, record)
-  if (corrected && resumed) {
-    await journal.remove()
-    await sr.context.gc.kick(sr.uuid)
+  const { done } = await settleRevert(sr, record, quiesced)
+  if (!done) return
+  await journal.remove()
+  await sr.context.gc.kick(sr.uuid)
+}
+
+/**
+ * Brings images and records to one side of the commit and resumes what was paused. `done`: nothing is left for another
+ * recovery.
+ * @throws SmError VDIUnavailable as `recoverRevert`
+ */
+export async function settleRevert(
+  sr: FileFamilySR,
+  record: RevertRecord,
+  quiesced: boolean,
+): Promise<{ outcome: RevertOutcome; done: boolean }> {
+  const outcome = await outcomeOf(sr, record)
+  let settled = false
+  try {
+    if (outcome === 'committed') settled = await finishCommitted(sr, record, quiesced)
+    else settled = await takeBack(sr, record)
+  } catch (error) {
+    sr.context.log.error(`the revert of VDI ${record.target} is left to the next scan: ${String(error)}`)
   }
+  const resumed = await resumePaused(sr, record)
+  return { outcome, done: settled && resumed }
 }
 
-/** Whether the target's name has its new image. Puts an image back where the name has none. */
-export async function isCommitted(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
+/** @throws SmError VDIUnavailable where the image cannot be read, or is gone and cannot be put back */
+export async function outcomeOf(sr: FileFamilySR, record: RevertRecord): Promise<RevertOutcome> {
+  if (record.state === 'pausing') return 'old'
   const current = await footerUuid(sr, vhdName(record.target))
-  if (current !== 'missing') return record.newTargetVhd !== undefined && current === record.newTargetVhd
-  return restoreName(sr, record)
+  if (current === 'none') return record.state === 'prepared' ? restoreName(sr, record) : 'stale'
+  if (current === 'unreadable') {
+    // The old image may have been unreadable all along: reverting is how such a disk is repaired.
+    if (record.oldTargetVhd !== undefined) throw undecided(record.target)
+    return 'old'
+  }
+  if (current === record.newTargetVhd) return 'committed'
+  return current === record.oldTargetVhd ? 'old' : 'stale'
 }
 
-/** Before the commit: back to the old state, in which only the pause keys are left to remove. */
-export async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
+/** Back to the old state: temporaries go, and the snapshot gets its image back where nothing was built on it. */
+async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
   if (record.state === 'pausing') return true
-  await removeTemporaries(sr, [record.target, record.snapshot])
-  if (record.base === undefined) return true
-  const undone = await undoSplit(sr, { leaf: record.snapshot, base: record.base, temporary: 'revert' })
-  const ref = undone ? await refOf(sr, record.base) : undefined
-  if (ref !== undefined) await sr.context.xapi.vdiDbForget(ref)
+  await removeTemporaries(sr, [record.target])
+  if (record.base === undefined || record.oldSnapshotVhd === undefined) return true
+  const { snapshot: leaf, base, oldSnapshotVhd: baseVhd } = record
+  if (await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })) {
+    await forgetUuid(sr, base)
+    await correctLeafIfPresent(sr, leaf)
+    return true
+  }
+  await correctBase(sr, base)
+  await correctLeafIfPresent(sr, leaf)
   return true
 }
 
-async function finish(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
+async function correctLeafIfPresent(sr: FileFamilySR, uuid: string): Promise<void> {
+  if (await sr.context.system.files.exists(sr.file(vhdName(uuid)))) await correctLeaf(sr, uuid)
+}
+
+async function finishCommitted(sr: FileFamilySR, record: RevertRecord, quiesced: boolean): Promise<boolean> {
+  // What made the commit uncertain may have been this very step.
   await sr.context.system.files.syncDirectory(sr.path)
   await removeTemporaries(sr, [record.target, record.snapshot])
   if (record.base !== undefined) {
     const base = sr.file(vhdName(record.base))
     if (await sr.context.system.files.exists(base)) await (await sr.vhdUtil()).setHidden(base, true)
   }
-  return correctRecords(sr, record)
+  return correctRecords(sr, record, { quiesced })
 }
 
 /** True where nothing this revert paused is paused any more. */
 export async function resumePaused(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
   let all = true
   for (const uuid of [...record.pausing].reverse()) {
-    const ref = await refOf(sr, uuid)
-    if (ref === undefined) continue
-    if ('paused' in (await sr.context.xapi.vdiGetSmConfig(ref))) {
-      all = (await unpauseVdi(sr.context, { ref, uuid })) && all
+    try {
+      const ref = await refOf(sr, uuid)
+      if (ref === undefined || !('paused' in (await sr.context.xapi.vdiGetSmConfig(ref)))) continue
+      if (!(await unpauseVdi(sr.context, { ref, uuid }))) all = false
+    } catch (error) {
+      all = false
+      sr.context.log.error(`VDI ${uuid} is left paused to the next scan: ${String(error)}`)
     }
   }
   return all
 }
 
+/** A temporary image of a disk that has no other is never removed. */
 async function removeTemporaries(sr: FileFamilySR, uuids: readonly string[]): Promise<void> {
-  for (const uuid of uuids) await sr.context.system.files.unlinkIfPresent(sr.file(revertVhdName(uuid)))
+  const { files } = sr.context.system
+  for (const uuid of uuids) {
+    if (await files.exists(sr.file(vhdName(uuid)))) await files.unlinkIfPresent(sr.file(revertVhdName(uuid)))
+  }
 }
 
 /** On NFS a rename over an open file is two operations with a gap between them (spec file-sr 21.3 H11). */
-async function restoreName(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
+async function restoreName(sr: FileFamilySR, record: RevertRecord): Promise<RevertOutcome> {
   const { files } = sr.context.system
   const name = sr.file(vhdName(record.target))
-  if (
-    record.newTargetVhd !== undefined &&
-    (await footerUuid(sr, revertVhdName(record.target))) === record.newTargetVhd
-  ) {
-    await files.rename(sr.file(revertVhdName(record.target)), name)
+  const temporary = revertVhdName(record.target)
+  if (record.newTargetVhd !== undefined && (await footerUuid(sr, temporary)) === record.newTargetVhd) {
+    await files.rename(sr.file(temporary), name)
     await files.syncDirectory(sr.path)
-    return true
+    return 'committed'
   }
   for (const candidate of (await sr.listNames()).filter(entry => entry.startsWith('.nfs'))) {
     if (record.oldTargetVhd === undefined || (await footerUuid(sr, candidate)) !== record.oldTargetVhd) continue
     await files.rename(sr.file(candidate), name)
     await files.syncDirectory(sr.path)
-    return false
+    return 'old'
   }
-  // Without a record either, the disk was deleted since: the journal is stale.
-  if ((await refOf(sr, record.target)) === undefined) return false
+  // Without a record either, the disk was deleted since.
+  if ((await refOf(sr, record.target)) === undefined) return 'stale'
   throw new SmError('VDIUnavailable', `VDI ${record.target} not found, and nothing it could be restored from`)
-}
-
-async function footerUuid(sr: FileFamilySR, name: string): Promise<string> {
-  const { files } = sr.context.system
-  if (!(await files.exists(sr.file(name)))) return 'missing'
-  try {
-    return (await inspectVhd(files, sr.file(name), { backupFooter: true })).uuid
-  } catch (error) {
-    sr.context.log.warn(`${name} cannot be read: ${String(error)}`)
-    return 'unreadable'
-  }
 }

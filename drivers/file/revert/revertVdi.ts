@@ -2,20 +2,19 @@ import type { Lock } from '../../../lib/lock/Lock.ts'
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { planRevert, type RevertDecision } from '../../../lib/vhd/revert-plan.ts'
-import { hostsOf, pauseVdi } from '../../pause.ts'
+import { pauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import type { FileVDI } from '../FileVDI.ts'
+import { refusePendingJournals } from '../recovery.ts'
 import { executeRevert } from './execute.ts'
 import { gatherFacts, type GatheredFacts } from './facts.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
-import { resumePaused, takeBack } from './recovery.ts'
-import { knownSnapshot, resolveTarget, type KnownVdi } from './target.ts'
+import { resumePaused, settleRevert } from './recovery.ts'
+import { identifyPair, type RevertPair } from './target.ts'
 
-interface Revert {
-  readonly snapshot: FileVDI
-  readonly known: { readonly snapshot: KnownVdi; readonly target: KnownVdi }
-}
+/** With the SR lock held and `running` ours, no collector works on the SR. */
+const QUIESCED = { quiesced: true }
 
 /**
  * vdi_revert: the target of `args[0]` gets the content of this snapshot and stays the disk it is (spec smapi 8,
@@ -24,15 +23,17 @@ interface Revert {
  * @throws SmError see spec smapi 8.6; whatever is not foreseen becomes VDISnapshot, detail `revert …`
  */
 export async function revertVdi(snapshot: FileVDI, request: Request): Promise<void> {
-  const revert = await identify(snapshot, request)
-  requireNoBlocker(decide(await gather(revert, false)))
-  const running = await stopCollector(snapshot.sr)
+  const { sr } = snapshot
+  const pair = await identifyPair(snapshot, request)
+  await refusePendingJournals(sr, pair.target)
+  requireNoBlocker(decide(await gatherFacts(pair)))
+  const running = await stopCollector(sr)
   try {
-    await revertQuiesced(revert)
+    await revertQuiesced(pair)
   } finally {
-    await running.release()
+    await releaseQuietly(sr, running)
   }
-  await snapshot.sr.context.gc.kick(snapshot.sr.uuid)
+  await sr.context.gc.kick(sr.uuid)
 }
 
 /** What a revert would do and what stands in its way, without changing anything. */
@@ -40,23 +41,14 @@ export async function explainRevert(
   snapshot: FileVDI,
   request: Request,
 ): Promise<RevertDecision & { depthBefore: number }> {
-  const revert = await identify(snapshot, request)
-  const gathered = await gather(revert, false)
-  const target = snapshot.sr.vdi(revert.known.target.record.uuid)
+  const pair = await identifyPair(snapshot, request)
+  const decision = decide(await gatherFacts(pair))
+  const target = snapshot.sr.vdi(pair.target)
   const depthBefore = await snapshot.sr
     .embeddedVhd()
     .depth(target.path)
     .catch(() => 0)
-  return { ...decide(gathered), depthBefore }
-}
-
-async function identify(snapshot: FileVDI, request: Request): Promise<Revert> {
-  const target = await resolveTarget(snapshot, request)
-  return { snapshot, known: { target, snapshot: await knownSnapshot(snapshot) } }
-}
-
-function gather(revert: Revert, ownPause: boolean): Promise<GatheredFacts> {
-  return gatherFacts(revert.snapshot, revert.known, { ownPause })
+  return { ...decision, depthBefore }
 }
 
 function decide(gathered: GatheredFacts): RevertDecision {
@@ -77,101 +69,151 @@ async function stopCollector(sr: FileFamilySR): Promise<Lock> {
   return stopped
 }
 
-async function revertQuiesced(revert: Revert): Promise<void> {
-  const { sr } = revert.snapshot
-  const first = await gather(revert, false)
-  const decision = decide(first)
+/** A lock goes with its process at the latest; a failure to release it says nothing of the revert. */
+async function releaseQuietly(sr: FileFamilySR, lock: Lock): Promise<void> {
+  try {
+    await lock.release()
+  } catch (error) {
+    sr.context.log.error(`the lock of the collector was not released: ${String(error)}`)
+  }
+}
+
+async function revertQuiesced(pair: RevertPair): Promise<void> {
+  const { sr } = pair.snapshot
+  const gathered = await gatherFacts(pair)
+  const decision = decide(gathered)
   requireNoBlocker(decision)
-  const { target } = revert.known
-  for (const key of first.staleHostKeys) await sr.context.xapi.vdiRemoveFromSmConfig(target.ref, key)
-  if (decision.plan.mode === 'nothing') {
-    await correctRecords(sr, disksOf(revert))
+  if (decision.plan.mode !== 'nothing') {
+    await revertJournalled(pair, gathered)
     return
   }
-  await revertJournalled(revert, decision.plan.mode === 'split')
+  await removeStaleKeys(pair, gathered)
+  const corrected = await correctRecords(sr, disksOf(pair), QUIESCED)
+  if (!corrected) throw new SmError('VDISnapshot', 'revert: the records could not be corrected')
 }
 
-/** Pauses, decides again on what cannot change any more, executes; a failure before the commit is taken back. */
-async function revertJournalled(revert: Revert, isSplit: boolean): Promise<void> {
-  const { sr, uuid } = revert.snapshot
-  const { target, snapshot } = revert.known
-  const pauseSnapshot = isSplit || hostsOf(snapshot.record.sm_config).some(host => isWriter(snapshot, host))
-  const journal = revertJournal(sr, target.record.uuid)
-  let record = newRecord(revert, pauseSnapshot)
-  const paused: string[] = []
-  await journal.write(record)
+/** Journals, then pauses, decides again on what cannot change any more, executes, and settles the outcome. */
+async function revertJournalled(pair: RevertPair, first: GatheredFacts): Promise<void> {
+  const { sr } = pair.snapshot
+  const work: Progress = { record: newRecord(pair) }
   try {
-    for (const vdi of pauseSnapshot ? [target, snapshot] : [target]) {
-      await pause(sr, vdi)
-      paused.push(vdi.record.uuid)
-    }
-    const gathered = await gather(revert, true)
-    const { plan, blockers } = decide(gathered)
-    requireNoBlocker({ plan, blockers })
-    if (plan.mode === 'split' && !pauseSnapshot)
-      throw new SmError('VDIUnavailable', `snapshot ${uuid} was written to meanwhile`)
-    const base = plan.mode === 'split' ? { base: sr.context.system.newUuid() } : {}
-    const old = gathered.targetVhd === undefined ? {} : { oldTargetVhd: gathered.targetVhd }
-    record = { ...record, state: 'started', ...base, ...old }
-    await executeRevert({ sr, plan, targetRef: target.ref, record })
+    const gathered = await pauseAndDecide(pair, work, decide(first).plan.pausesSnapshot)
+    await removeStaleKeys(pair, gathered)
+    const { plan } = decide(gathered)
+    work.record = startedRecord(work.record, gathered, sr.context.system.newUuid)
+    await executeRevert(Object.assign(work, { sr, plan, targetRef: pair.targetRef }))
   } catch (error) {
-    await afterFailure(sr, { ...record, pausing: paused }, error)
-    throw error
+    await afterFailure(sr, work.record, error)
+    return
   }
-  await finish(revert, record)
+  await afterCommit(pair, work.record, first.targetRecord.virtual_size)
 }
 
-async function pause(sr: FileFamilySR, { ref, record }: KnownVdi): Promise<void> {
-  if (await pauseVdi(sr.context, { ref, uuid: record.uuid })) return
-  throw new SmError('VDIUnavailable', `VDI ${record.uuid} could not be paused`)
+/** What the journal says so far; its `pausing` are the disks that are really paused by us. */
+interface Progress {
+  record: RevertRecord
 }
 
-/** Takes back what was done. Where even that fails the journal stays, and recovery takes it back. */
+/** Pauses the target and, where it must not be open, the snapshot, and gathers the facts again. */
+async function pauseAndDecide(pair: RevertPair, work: Progress, pausesSnapshot: boolean): Promise<GatheredFacts> {
+  const both = [pair.target, pair.snapshot.uuid]
+  for (let wanted = pausesSnapshot ? both : [pair.target]; ; wanted = both) {
+    await revertJournal(pair.snapshot.sr, pair.target).write({ ...work.record, pausing: wanted })
+    for (const uuid of wanted) if (!work.record.pausing.includes(uuid)) await pause(pair, work, uuid)
+    const gathered = await gatherFacts(pair, wanted)
+    const decision = decide(gathered)
+    requireNoBlocker(decision)
+    if (wanted === both || !decision.plan.pausesSnapshot) return gathered
+  }
+}
+
+async function pause(pair: RevertPair, work: Progress, uuid: string): Promise<void> {
+  const { record } = work
+  const ref = uuid === pair.target ? pair.targetRef : pair.snapshotRef
+  // Noted before the attempt: one that fails half-way has to be taken back too.
+  work.record = { ...record, pausing: [...record.pausing, uuid] }
+  if (await pauseVdi(pair.snapshot.sr.context, { ref, uuid })) return
+  work.record = record
+  throw new SmError('VDIUnavailable', `VDI ${uuid} could not be paused`)
+}
+
+async function removeStaleKeys(pair: RevertPair, { staleHostKeys }: GatheredFacts): Promise<void> {
+  for (const key of staleHostKeys) await pair.snapshot.sr.context.xapi.vdiRemoveFromSmConfig(pair.targetRef, key)
+}
+
+/**
+ * Settles a revert that failed: normally takes it back and throws what went wrong; where it turns out to be committed,
+ * it succeeded. Where it cannot be settled now the journal stays for recovery.
+ */
 async function afterFailure(sr: FileFamilySR, record: RevertRecord, cause: unknown): Promise<void> {
   sr.context.log.error(`revert of VDI ${record.target} failed, taking it back: ${String(cause)}`)
   try {
-    await takeBack(sr, record)
-    if (await resumePaused(sr, record)) await revertJournal(sr, record.target).remove()
+    const { outcome, done } = await settleRevert(sr, record, true)
+    if (done) await revertJournal(sr, record.target).remove()
+    if (outcome === 'committed') return
   } catch (error) {
     sr.context.log.error(`the failed revert of VDI ${record.target} is left to the next scan: ${String(error)}`)
   }
+  // Something was changed, if only for a moment: 38 would make xapi destroy the target.
+  const lateRefusal = cause instanceof SmError && cause.errorName === 'Unimplemented'
+  throw lateRefusal ? new SmError('VDISnapshot', `revert: ${cause.message}`, { cause }) : cause
 }
 
 /** After the commit: no error reaches the caller, what is not done stays in the journal. */
-async function finish(revert: Revert, record: RevertRecord): Promise<void> {
-  const { sr } = revert.snapshot
-  const before = revert.known.target.record.virtual_size
-  try {
-    sr.context.system.effects.point('FileSR_revert_after_commit')
-    const corrected = await correctRecords(sr, disksOf(revert))
-    const after = await (await sr.vhdUtil()).virtualSize(sr.vdi(record.target).path)
-    await sr.adjustStatistics(after - before)
-    const resumed = await resumePaused(sr, record)
-    if (corrected && resumed) await revertJournal(sr, record.target).remove()
-  } catch (error) {
-    sr.context.log.error(`VDI ${record.target} is reverted, the next scan finishes its records: ${String(error)}`)
+async function afterCommit(pair: RevertPair, record: RevertRecord, sizeBefore: number): Promise<void> {
+  const { sr } = pair.snapshot
+  const attempt = async (what: string, step: () => Promise<boolean>): Promise<boolean> => {
+    try {
+      return await step()
+    } catch (error) {
+      sr.context.log.error(`VDI ${pair.target} is reverted; ${what} is left to the next scan: ${String(error)}`)
+      return false
+    }
   }
+  const corrected = await attempt('its record', async () => {
+    sr.context.system.effects.point('FileSR_revert_after_commit')
+    return correctRecords(sr, disksOf(pair), QUIESCED)
+  })
+  await attempt('the statistics of the SR', async () => {
+    const sizeAfter = await (await sr.vhdUtil()).virtualSize(sr.vdi(pair.target).path)
+    await sr.adjustStatistics(sizeAfter - sizeBefore)
+    return true
+  })
+  const resumed = await resumePaused(sr, record)
+  await attempt('its journal', async () => {
+    if (corrected && resumed) await revertJournal(sr, pair.target).remove()
+    return true
+  })
 }
 
-function newRecord(revert: Revert, pauseSnapshot: boolean): RevertRecord {
-  const { snapshot, known } = revert
-  const { context } = snapshot.sr
-  const target = known.target.record.uuid
+function newRecord(pair: RevertPair): RevertRecord {
+  const { context } = pair.snapshot.sr
   return {
     version: 1,
     state: 'pausing',
-    snapshot: snapshot.uuid,
-    target,
-    pausing: pauseSnapshot ? [target, snapshot.uuid] : [target],
+    snapshot: pair.snapshot.uuid,
+    target: pair.target,
+    pausing: [],
     created: new Date(context.system.now()).toISOString(),
     host: context.request.hostRef ?? '',
   }
 }
 
-function disksOf({ snapshot, known }: Revert): { snapshot: string; target: string } {
-  return { snapshot: snapshot.uuid, target: known.target.record.uuid }
+function startedRecord(record: RevertRecord, gathered: GatheredFacts, newUuid: () => string): RevertRecord {
+  const { plan } = decide(gathered)
+  const { targetVhd, snapshotVhd, facts } = gathered
+  const snapshotParent = facts.chain[1]?.uuid
+  const split = snapshotVhd === undefined ? {} : { base: newUuid(), oldSnapshotVhd: snapshotVhd }
+  return {
+    ...record,
+    state: 'started',
+    mode: plan.mode === 'split' ? 'split' : 'relink',
+    ...(plan.mode === 'split' ? split : {}),
+    ...(plan.mode === 'split' && snapshotParent !== undefined ? { snapshotParent } : {}),
+    ...(targetVhd === undefined ? {} : { oldTargetVhd: targetVhd }),
+  }
 }
 
-function isWriter({ record }: KnownVdi, host: string): boolean {
-  return record.sm_config[`host_${host}`] === 'RW'
+function disksOf({ snapshot, target }: RevertPair): { snapshot: string; target: string } {
+  return { snapshot: snapshot.uuid, target }
 }

@@ -5,43 +5,41 @@ import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import type { FileVDI } from '../FileVDI.ts'
 import { isUuid } from '../layout.ts'
 
-/** A VDI's record and its reference. */
-export interface KnownVdi {
-  readonly ref: Ref
-  readonly record: VdiRecord
+/** The two disks of a revert and their references. */
+export interface RevertPair {
+  readonly snapshot: FileVDI
+  readonly snapshotRef: Ref
+  /** Uuid of the disk to revert. */
+  readonly target: string
+  readonly targetRef: Ref
 }
 
 /**
- * The VDI to revert, from `args[0]`: a reference, or a uuid as older texts have it (spec smapi 8.2).
+ * The snapshot and the VDI to revert, which `args[0]` names by reference, or by uuid as older texts have it
+ * (spec smapi 8.2).
  * @throws SmError InvalidArg, VDIMissing
  */
-export async function resolveTarget(snapshot: FileVDI, request: Request): Promise<KnownVdi> {
+export async function identifyPair(snapshot: FileVDI, request: Request): Promise<RevertPair> {
   const argument = request.args[0] ?? ''
   const isReference = argument.startsWith('OpaqueRef:') && argument !== 'OpaqueRef:NULL'
   if (!isReference && !isUuid(argument)) throw new SmError('InvalidArg', 'the target must be a VDI reference or uuid')
   const { xapi } = snapshot.sr.context
-  const target = await known(async () => {
-    const ref = isReference ? argument : await xapi.vdiGetByUuid(argument)
-    return { ref, record: await xapi.vdiGetRecord(ref) }
-  })
-  if (target.record.uuid === snapshot.uuid) throw new SmError('InvalidArg', 'a VDI cannot be reverted to itself')
-  if (target.record.SR !== (await snapshot.sr.srRef())) {
-    throw new SmError('InvalidArg', `VDI ${target.record.uuid} is not in SR ${snapshot.sr.uuid}`)
+  const targetRef = isReference ? argument : await known(() => xapi.vdiGetByUuid(argument))
+  const record = await readRecord(snapshot, targetRef)
+  if (record.uuid === snapshot.uuid) throw new SmError('InvalidArg', 'a VDI cannot be reverted to itself')
+  if (record.SR !== (await snapshot.sr.srRef())) {
+    throw new SmError('InvalidArg', `VDI ${record.uuid} is not in SR ${snapshot.sr.uuid}`)
   }
-  if (!isUuid(target.record.uuid)) throw new SmError('InvalidArg', 'the uuid of the target is malformed')
-  return target
+  if (!isUuid(record.uuid)) throw new SmError('InvalidArg', 'the uuid of the target is malformed')
+  return { snapshot, snapshotRef: await known(() => xapi.vdiGetByUuid(snapshot.uuid)), target: record.uuid, targetRef }
 }
 
-/** The snapshot's own record. @throws SmError VDIMissing */
-export function knownSnapshot(snapshot: FileVDI): Promise<KnownVdi> {
-  const { xapi } = snapshot.sr.context
-  return known(async () => {
-    const ref = await xapi.vdiGetByUuid(snapshot.uuid)
-    return { ref, record: await xapi.vdiGetRecord(ref) }
-  })
+/** @throws SmError VDIMissing */
+export function readRecord(snapshot: FileVDI, ref: Ref): Promise<VdiRecord> {
+  return known(() => snapshot.sr.context.xapi.vdiGetRecord(ref))
 }
 
-async function known(lookUp: () => Promise<KnownVdi>): Promise<KnownVdi> {
+async function known<T>(lookUp: () => Promise<T>): Promise<T> {
   try {
     return await lookUp()
   } catch (error) {

@@ -1,8 +1,8 @@
-import { XapiError } from '../../../lib/xapi/XapiClient.ts'
-import { mergeSmConfig } from '../../records.ts'
-import { unpauseVdi } from '../../pause.ts'
+import { hostsOf, unpauseVdi } from '../../pause.ts'
+import { readChildren } from '../children.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import { newVhdName, vhdName } from '../layout.ts'
+import { correctBase, correctParent, forgetUuid, inspectDisk, refOf } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { snapshotJournal, type SnapshotRecord } from './journal.ts'
 
@@ -13,46 +13,50 @@ export async function recoverSnapshot(sr: FileFamilySR, vdi: string): Promise<vo
   if (record !== undefined) {
     sr.context.log.warn(`interrupted snapshot of VDI ${vdi} (${record.state}): recovering`)
     if (record.state === 'started') await rollBackSnapshot(sr, record)
-    const ref = await refOf(sr, vdi)
-    if (ref !== undefined && !(await unpauseVdi(sr.context, { ref, uuid: vdi }))) return
+    if (!(await resumeVdi(sr, vdi))) return
   }
   await journal.remove()
 }
 
-/** Takes back what a snapshot did on disk and in the database; harmless where it did nothing. */
+/** Resumes a disk that a snapshot paused. False, logged, where that fails. */
+export async function resumeVdi(sr: FileFamilySR, uuid: string, secondary?: string): Promise<boolean> {
+  try {
+    const ref = await refOf(sr, uuid)
+    if (ref === undefined || !('paused' in (await sr.context.xapi.vdiGetSmConfig(ref)))) return true
+    return await unpauseVdi(sr.context, { ref, uuid }, secondary)
+  } catch (error) {
+    sr.context.log.error(`VDI ${uuid} is left paused to the next scan: ${String(error)}`)
+    return false
+  }
+}
+
+/**
+ * Takes back what a snapshot did on disk and in the database; harmless where it did nothing. A destination that is used
+ * already stays, and with it the base: then the snapshot counts as made.
+ */
 export async function rollBackSnapshot(sr: FileFamilySR, record: SnapshotRecord): Promise<void> {
   const { files } = sr.context.system
-  if (record.destination !== undefined) {
-    for (const name of [newVhdName(record.destination), vhdName(record.destination)]) {
-      await files.unlinkIfPresent(sr.file(name))
+  const { destination, base, vdi: leaf, baseVhd } = record
+  if (destination !== undefined) {
+    await files.unlinkIfPresent(sr.file(newVhdName(destination)))
+    if (await isUsed(sr, destination)) {
+      await correctBase(sr, base)
+      await correctParent(sr, leaf)
+      return
     }
-    await forget(sr, record.destination)
+    await files.unlinkIfPresent(sr.file(vhdName(destination)))
+    await forgetUuid(sr, destination)
   }
-  const undone = await undoSplit(sr, { leaf: record.vdi, base: record.base, temporary: 'new' })
-  if (undone) await forget(sr, record.base)
+  if (await undoSplit(sr, { leaf, base, temporary: 'new', baseVhd })) await forgetUuid(sr, base)
   await files.syncDirectory(sr.path)
-  await correctParent(sr, record.vdi)
+  if (await files.exists(sr.file(vhdName(leaf)))) await correctParent(sr, leaf)
 }
 
-async function correctParent(sr: FileFamilySR, vdi: string): Promise<void> {
-  const ref = await refOf(sr, vdi)
-  if (ref === undefined || !(await sr.context.system.files.exists(sr.file(vhdName(vdi))))) return
-  const parent = await (await sr.vhdUtil()).parent(sr.file(vhdName(vdi)))
-  const uuid = parent === undefined ? undefined : parent.slice(parent.lastIndexOf('/') + 1).replace(/\.vhd$/, '')
-  await mergeSmConfig(sr.context.xapi, ref, { 'vhd-parent': uuid })
-}
-
-async function forget(sr: FileFamilySR, uuid: string): Promise<void> {
+/** Whether a destination is more than the empty leaf that the snapshot made. */
+async function isUsed(sr: FileFamilySR, uuid: string): Promise<boolean> {
+  if (!(await sr.context.system.files.exists(sr.file(vhdName(uuid))))) return false
+  const image = await inspectDisk(sr, uuid)
+  if (image.allocatedBlocks > 0 || (await readChildren(sr))(uuid).length > 0) return true
   const ref = await refOf(sr, uuid)
-  if (ref !== undefined) await sr.context.xapi.vdiDbForget(ref)
-}
-
-/** The record of a uuid, undefined where there is none. */
-export async function refOf(sr: FileFamilySR, uuid: string): Promise<string | undefined> {
-  try {
-    return await sr.context.xapi.vdiGetByUuid(uuid)
-  } catch (error) {
-    if (error instanceof XapiError && error.code === 'UUID_INVALID') return undefined
-    throw error
-  }
+  return ref !== undefined && hostsOf(await sr.context.xapi.vdiGetSmConfig(ref)).length > 0
 }

@@ -1,14 +1,15 @@
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { SmError, type SmErrorName } from '../../../lib/smapi/SmError.ts'
-import { pauseVdi, unpauseVdi } from '../../pause.ts'
+import { pauseVdi } from '../../pause.ts'
 import type { VdiInfo } from '../../VDI.ts'
 import type { FileVDI } from '../FileVDI.ts'
 import { MAX_CHAIN_DEPTH, newVhdName, vhdName } from '../layout.ts'
 import { refuseChangeTracking } from '../preconditions.ts'
+import { inspectDisk, parentUuidOf } from '../records.ts'
 import { splitLeaf } from '../split.ts'
 import { snapshotJournal, type SnapshotRecord } from './journal.ts'
 import { introduceResult, type SnapshotResult } from './records.ts'
-import { rollBackSnapshot } from './recovery.ts'
+import { resumeVdi, rollBackSnapshot } from './recovery.ts'
 
 /** `double` makes a base and a second leaf; `single` and `internal` only the base (spec file-sr 11.1). */
 type SnapshotType = 'double' | 'single' | 'internal'
@@ -19,6 +20,8 @@ interface Work {
   readonly type: SnapshotType
   readonly ref: string
   readonly record: SnapshotRecord
+  /** The disk's `paused` key may be ours. */
+  isPaused: boolean
 }
 
 const POINTS = { baseCreated: 'FileSR_snapshot_base', leafSwitched: 'FileSR_snapshot_leaf' }
@@ -39,48 +42,72 @@ export async function cloneVdi(vdi: FileVDI, request: Request): Promise<VdiInfo>
  * Makes a second leaf with the content of a disk (spec file-sr 11.2). Steps, under the SR lock:
  * 1. journal; 2. pause; 3. the base copy, unless the disk is an empty child already; 4. the new leaf; 5. records;
  * 6. commit: the journal says so; 7. statistics, resume, journal removed.
- * Anything that goes wrong before 6 is taken back; after 6 nothing can fail the call.
+ * Anything that goes wrong before 6 is taken back; after 6 the call succeeds. In both cases the disk is resumed, and the
+ * journal stays where that fails.
  */
 async function branch(
   vdi: FileVDI,
   options: { request: Request; type: SnapshotType; refused: SmErrorName },
 ): Promise<VdiInfo> {
-  await requireBranchable(vdi)
-  const { context } = vdi.sr
-  const ref = await context.xapi.vdiGetByUuid(vdi.uuid)
-  const record = newRecord(vdi, options.type)
-  const work = { vdi, request: options.request, type: options.type, ref, record }
-  const journal = snapshotJournal(vdi.sr, vdi.uuid)
-  await journal.write(record)
-  if (!(await pauseVdi(context, { ref, uuid: vdi.uuid }))) {
-    await journal.remove()
-    throw new SmError(options.refused, `VDI ${vdi.uuid} could not be paused`)
-  }
+  await requireBranchable(vdi, options.refused)
+  const ref = await vdi.sr.context.xapi.vdiGetByUuid(vdi.uuid)
+  const record = await newRecord(vdi, options.type)
+  const work: Work = { vdi, request: options.request, type: options.type, ref, record, isPaused: false }
   let result: SnapshotResult
   try {
+    await snapshotJournal(vdi.sr, vdi.uuid).write(record)
+    await pause(work, options.refused)
     result = await makeLeaves(work)
     await introduceResult(vdi, ref, result)
-    await journal.write({ ...record, state: 'committed' })
+    await snapshotJournal(vdi.sr, vdi.uuid).write({ ...record, state: 'committed' })
   } catch (error) {
-    await rollBackSnapshot(vdi.sr, record)
-    await resume(work)
-    await journal.remove()
+    await afterFailure(work, error)
     throw asCloneFailure(error)
   }
-  await finish(work)
+  await afterCommit(work)
   const uuid = result.destination ?? result.base ?? vdi.uuid
   return { location: uuid, uuid }
 }
 
-async function requireBranchable(vdi: FileVDI): Promise<void> {
+async function pause(work: Work, refused: SmErrorName): Promise<void> {
+  const { vdi, ref } = work
+  // Noted before the attempt: one that fails half-way has to be taken back too.
+  work.isPaused = true
+  if (await pauseVdi(vdi.sr.context, { ref, uuid: vdi.uuid })) return
+  work.isPaused = false
+  throw new SmError(refused, `VDI ${vdi.uuid} could not be paused`)
+}
+
+async function afterFailure({ vdi, record, request, isPaused }: Work, cause: unknown): Promise<void> {
+  const { sr } = vdi
+  sr.context.log.error(`snapshot of VDI ${vdi.uuid} failed, taking it back: ${String(cause)}`)
+  let isResumed = !isPaused
+  try {
+    try {
+      await rollBackSnapshot(sr, record)
+    } finally {
+      if (isPaused) isResumed = await resumeVdi(sr, vdi.uuid, request.driverParams['mirror'])
+    }
+    if (isResumed) await snapshotJournal(sr, vdi.uuid).remove()
+  } catch (error) {
+    sr.context.log.error(`the failed snapshot of VDI ${vdi.uuid} is left to the next scan: ${String(error)}`)
+  }
+}
+
+/** A clone leaves the change log of its source as it is and true; a snapshot has to hand it over, which is not built yet. */
+async function requireBranchable(vdi: FileVDI, refused: SmErrorName): Promise<void> {
   if (vdi.kind !== 'vhd') throw new SmError('Unimplemented')
-  refuseChangeTracking(vdi)
+  if (refused !== 'VDIClone') refuseChangeTracking(vdi)
   if (vdi.hidden) throw new SmError('VDIClone', 'hidden VDI')
   const depth = await (await vdi.sr.vhdUtil()).depth(vdi.path)
   if (depth >= MAX_CHAIN_DEPTH) throw new SmError('SnapshotChainTooLong')
+  const { xapi } = vdi.sr.context
+  if ('paused' in (await xapi.vdiGetSmConfig(await xapi.vdiGetByUuid(vdi.uuid)))) {
+    throw new SmError(refused, `VDI ${vdi.uuid} is paused by another operation`)
+  }
 }
 
-function newRecord(vdi: FileVDI, type: SnapshotType): SnapshotRecord {
+async function newRecord(vdi: FileVDI, type: SnapshotType): Promise<SnapshotRecord> {
   const { newUuid, now } = vdi.sr.context.system
   const destination = type === 'double' ? { destination: newUuid() } : {}
   return {
@@ -89,6 +116,7 @@ function newRecord(vdi: FileVDI, type: SnapshotType): SnapshotRecord {
     vdi: vdi.uuid,
     ...destination,
     base: newUuid(),
+    baseVhd: (await inspectDisk(vdi.sr, vdi.uuid)).uuid,
     created: new Date(now()).toISOString(),
   }
 }
@@ -98,14 +126,16 @@ async function makeLeaves({ vdi, record }: Work): Promise<SnapshotResult> {
   const tool = await vdi.sr.vhdUtil()
   const isEmptyChild = vdi.parent !== undefined && (await tool.allocatedBlocks(vdi.path)) === 0
   if (!isEmptyChild) {
-    const split = { leaf: vdi.uuid, base: record.base, temporary: 'new' } as const
+    const split = { leaf: vdi.uuid, base: record.base, temporary: 'new', baseVhd: record.baseVhd } as const
     await splitLeaf(vdi.sr, split, POINTS)
   }
   const source = isEmptyChild ? vdi.uuid : record.base
   const base = isEmptyChild ? undefined : record.base
   if (record.destination === undefined) return { base, parent: base ?? vdi.parent }
   await buildLeaf(vdi, record.destination, source)
-  return { base, destination: record.destination, parent: base ?? vdi.parent }
+  // Read back: the tool passes over empty nodes.
+  const parent = parentUuidOf(await inspectDisk(vdi.sr, record.destination))
+  return { base, destination: record.destination, parent }
 }
 
 async function buildLeaf(vdi: FileVDI, uuid: string, source: string): Promise<void> {
@@ -117,22 +147,24 @@ async function buildLeaf(vdi: FileVDI, uuid: string, source: string): Promise<vo
   effects.point('FileSR_snapshot_destination')
 }
 
-/** After the commit: what fails here is finished by the next scan. */
-async function finish(work: Work): Promise<void> {
-  const { vdi, request, type, ref } = work
-  const { xapi, log } = vdi.sr.context
-  try {
-    if (type !== 'internal') await vdi.sr.adjustStatistics(vdi.virtualSize)
-    await xapi.vdiRemoveFromOtherConfig(ref, 'leaf-coalesce')
-    if (request.driverParams['mirror'] !== undefined) await xapi.vdiAddToOtherConfig(ref, 'leaf-coalesce', 'false')
-    if (await resume(work)) await snapshotJournal(vdi.sr, vdi.uuid).remove()
-  } catch (error) {
-    log.error(`the snapshot of VDI ${vdi.uuid} is made, the next scan finishes its records: ${String(error)}`)
+/** After the commit: what fails here is finished by the next scan, and nothing keeps the disk from being resumed. */
+async function afterCommit({ vdi, request, type, ref }: Work): Promise<void> {
+  const { sr } = vdi
+  const mirror = request.driverParams['mirror']
+  const attempt = async (what: string, step: () => Promise<void>): Promise<void> => {
+    try {
+      await step()
+    } catch (error) {
+      sr.context.log.error(`the snapshot of VDI ${vdi.uuid} is made; ${what} failed: ${String(error)}`)
+    }
   }
-}
-
-function resume({ vdi, ref, request }: Work): Promise<boolean> {
-  return unpauseVdi(vdi.sr.context, { ref, uuid: vdi.uuid }, request.driverParams['mirror'])
+  if (type !== 'internal') await attempt('writing the statistics of the SR', () => sr.adjustStatistics(vdi.virtualSize))
+  await attempt('telling the collector of it', async () => {
+    await sr.context.xapi.vdiRemoveFromOtherConfig(ref, 'leaf-coalesce')
+    if (mirror !== undefined) await sr.context.xapi.vdiAddToOtherConfig(ref, 'leaf-coalesce', 'false')
+  })
+  if (!(await resumeVdi(sr, vdi.uuid, mirror))) return
+  await attempt('removing its journal', () => snapshotJournal(sr, vdi.uuid).remove())
 }
 
 /** Failures of tools and files surface as VDIClone, for a snapshot too, with the errno in the detail (spec file-sr 11.4). */

@@ -1,0 +1,31 @@
+import type { Ref, StringMap } from '../lib/xapi/XapiClient.ts'
+import type { Context } from './Context.ts'
+import { hostsOf } from './pause.ts'
+
+/** Which hosts have a disk open, by its `host_<ref>` keys. */
+export interface HostActivity {
+  /** Hosts that have it open or cannot be asked. */
+  readonly activeOn: readonly Ref[]
+  /** Keys of hosts that say they do not have it open. */
+  readonly staleKeys: readonly string[]
+}
+
+/** Asks every host that seems to have a disk open; only a clear "no" proves a key stale (spec file-sr 22.2 P8). */
+export async function hostActivity(
+  { xapi, log }: Context,
+  vdi: { readonly uuid: string; readonly srRef: Ref; readonly smConfig: StringMap },
+): Promise<HostActivity> {
+  const activeOn: Ref[] = []
+  const staleKeys: string[] = []
+  for (const host of hostsOf(vdi.smConfig)) {
+    try {
+      const open = await xapi.hostCallPlugin(host, 'on-slave', 'is_open', { vdiUuid: vdi.uuid, srRef: vdi.srRef })
+      if (open === 'False') staleKeys.push(`host_${host}`)
+      else activeOn.push(host)
+    } catch (error) {
+      log.warn(`${host} does not say whether VDI ${vdi.uuid} is open there: ${String(error)}`)
+      activeOn.push(host)
+    }
+  }
+  return { activeOn, staleKeys }
+}
