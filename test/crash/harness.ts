@@ -32,8 +32,11 @@ interface Effect {
 /** Effects that change nothing another process could see; being killed before one is being killed after the one before it. */
 const WITHOUT_TRACE = /^(xapi [a-z_A-Z]+\.get_|file fsync|lock )/
 
-/** Every effect of the operation that changes something, in the order of a run that is not disturbed. */
-export async function effectsOf({ world, act }: Scenario): Promise<Effect[]> {
+/** A lock that cannot be taken is no error of the storage; it has tests of its own. */
+const CANNOT_FAIL = /^lock /
+
+/** The effects of the operation, in the order of a run that is not disturbed; `skip` leaves some out. */
+export async function effectsOf({ world, act }: Scenario, skip: RegExp): Promise<Effect[]> {
   const trace = path.join(world.root, 'trace')
   await fs.rm(trace, { force: true })
   await world.restore(`trace:${trace}`)
@@ -45,13 +48,13 @@ export async function effectsOf({ world, act }: Scenario): Promise<Effect[]> {
     effects.push({ index: Number(index), what })
   }
   const all = process.env['SM_CRASH_ALL'] !== undefined
-  return effects.filter(effect => all || !WITHOUT_TRACE.test(effect.what))
+  return effects.filter(effect => all || !skip.test(effect.what))
 }
 
 /** Runs the operation once per effect, killed before it, and checks each time that nothing is lost and nothing stays behind. */
 export async function survivesKills(scenario: Scenario): Promise<number> {
   const { world, act } = scenario
-  const effects = await effectsOf(scenario)
+  const effects = await effectsOf(scenario, WITHOUT_TRACE)
   for (const { index, what } of effects) {
     await world.restore(`effect:${index}`)
     const error = await outcomeOf(act)
@@ -69,7 +72,7 @@ export async function survivesKills(scenario: Scenario): Promise<number> {
 /** As `survivesKills`, with an error of the system instead of a kill: the call itself must leave everything clean. */
 export async function survivesErrors(scenario: Scenario, errno: string, codes: readonly string[]): Promise<number> {
   const { world, act } = scenario
-  const effects = await effectsOf(scenario)
+  const effects = await effectsOf(scenario, CANNOT_FAIL)
   for (const { index, what } of effects) {
     await world.restore(`effect:${index}=${errno}`)
     const error = await outcomeOf(act)

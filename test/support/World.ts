@@ -193,32 +193,31 @@ export class World {
     return (await fs.readdir(this.location)).sort()
   }
 
-  /** Runs one plugin command as xapi does and returns its answer document; `args` and members beyond the usual as given. */
-  async plugin(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<string> {
-    const session = await this.smSession()
-    const request = {
+  /** The members of a plugin call as xapi sends them; `members` as given beside or instead. */
+  async request(
+    command: string,
+    vdi: Disk | undefined,
+    members: Record<string, XmlInput> = {},
+  ): Promise<Record<string, XmlInput>> {
+    return {
       host_ref: await this.host(),
       command,
       args: [],
       device_config: { SRmaster: 'true', location: this.location },
-      session_ref: session,
+      session_ref: await this.smSession(),
       sr_ref: this.srRef,
       sr_uuid: this.srUuid,
       ...(vdi === undefined ? {} : { vdi_ref: vdi.ref, vdi_uuid: vdi.uuid, vdi_location: vdi.uuid }),
       ...members,
     }
-    const env = {
-      PATH: process.env['PATH'],
-      ORIGINATOR: 'SM',
-      SM_ROOT: this.paths.root,
-      SM_XAPI_URL: this.url,
-      SM_LOG: 'none',
-    }
-    const { stdout } = await promisify(execFile)(
-      path.join(projectRoot, 'bin/FileSR'),
-      [encodeMethodCall(command, [request])],
-      { env },
-    )
+  }
+
+  /** Runs one plugin command as xapi does and returns its answer document. */
+  async plugin(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<string> {
+    const argument = encodeMethodCall(command, [await this.request(command, vdi, members)])
+    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
+    const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
+    const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin/FileSR'), [argument], { env })
     return stdout
   }
 
