@@ -69,10 +69,15 @@ export async function survivesKills(scenario: Scenario): Promise<number> {
   return effects.length
 }
 
-/** As `survivesKills`, with an error of the system instead of a kill: the call itself must leave everything clean. */
+/**
+ * As `survivesKills`, with an error of the system instead of a kill: the call itself must leave everything clean. Of
+ * the effects that change nothing one in four is taken.
+ */
 export async function survivesErrors(scenario: Scenario, errno: string, codes: readonly string[]): Promise<number> {
   const { world, act } = scenario
-  const effects = await effectsOf(scenario, CANNOT_FAIL)
+  const all = await effectsOf(scenario, CANNOT_FAIL)
+  const everyRead = process.env['SM_CRASH_ALL'] !== undefined
+  const effects = all.filter(({ index, what }) => everyRead || !WITHOUT_TRACE.test(what) || index % 4 === 0)
   for (const { index, what } of effects) {
     await world.restore(`effect:${index}=${errno}`)
     const error = await outcomeOf(act)

@@ -15,9 +15,9 @@ describe('a revert whose effects fail, one at a time, takes itself back', () => 
   })
 
   test.each([
-    ['relinking', untouchedSnapshot, 30],
-    ['splitting a snapshot with data', writtenSnapshot, 45],
-    ['splitting without hard links', withoutHardLinks, 45],
+    ['relinking', untouchedSnapshot, 20],
+    ['splitting a snapshot with data', writtenSnapshot, 30],
+    ['splitting without hard links', withoutHardLinks, 30],
   ] as const)('%s', { timeout: LONG }, async (_name, setting, least) => {
     const scenario = await scenarioOf(await setting(world))
     expect(await survivesErrors(scenario, 'EIO', ['SR_BACKEND_FAILURE_82'])).toBeGreaterThan(least)
@@ -25,6 +25,6 @@ describe('a revert whose effects fail, one at a time, takes itself back', () => 
 
   test('and says that there is no space, wherever it runs out', { timeout: LONG }, async () => {
     const scenario = await scenarioOf(await untouchedSnapshot(world))
-    expect(await survivesErrors(scenario, 'ENOSPC', ['SR_BACKEND_FAILURE_44'])).toBeGreaterThan(30)
+    expect(await survivesErrors(scenario, 'ENOSPC', ['SR_BACKEND_FAILURE_44'])).toBeGreaterThan(20)
   })
 })
