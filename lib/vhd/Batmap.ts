@@ -137,6 +137,13 @@ export function withKey(header: BatmapHeader, key: Buffer): BatmapHeader {
   return requireHeader(raw)
 }
 
+/** The header with another marker, 0 to 255. */
+export function withMarker(header: BatmapHeader, marker: number): BatmapHeader {
+  const raw = Buffer.from(header.raw)
+  raw.writeUInt8(marker, OFFSETS.marker)
+  return requireHeader(raw)
+}
+
 /** One's complement of the byte sum: the checksum of batmaps and journal entries (spec vhd 2.4, 9.1). */
 export function complementOfSum(...parts: readonly Buffer[]): number {
   let sum = 0

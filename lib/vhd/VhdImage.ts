@@ -147,7 +147,8 @@ export async function usingVhd<T>(
   }
 }
 
-async function readVhd(storage: Storage, options: OpenOptions): Promise<VhdImage> {
+/** What `openVhd` does once the file is open. The caller closes the storage where this throws. */
+export async function readVhd(storage: Storage, options: OpenOptions = {}): Promise<VhdImage> {
   if (storage.size === 0) throw vhdError('EPIPE', `${storage.path} is empty`)
   if (storage.size < FOOTER_SIZE) throw vhdError('EIO', `${storage.path} is too short for a VHD`)
   if (options.backupFooter === true) await storage.prefetch(HEAD)

@@ -34,6 +34,15 @@ export async function findParent(place: Place, image: VhdImage): Promise<ParentR
   throw vhdError('ENOENT', `${image.path}: no parent locator leads to a file`)
 }
 
+/** What the first decodable locator of a differencing image says, not resolved. Throws EINVAL where there is none. */
+export async function firstLocatorText(image: VhdImage): Promise<string> {
+  for (const locator of image.header.locators) {
+    const text = await readLocator(image.storage, locator)
+    if (text !== undefined) return text
+  }
+  throw vhdError('EINVAL', `${image.path} has no parent locator that can be read`)
+}
+
 /** The text of a locator, undefined for one that is not used for finding a parent or has an unbelievable size. */
 export async function readLocator(storage: Storage, locator: Locator): Promise<string | undefined> {
   const { code, length, offset, space } = locator

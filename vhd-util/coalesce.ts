@@ -1,0 +1,1 @@
+export const coalesce = undefined as never
