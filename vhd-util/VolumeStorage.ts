@@ -26,7 +26,7 @@ export class VolumeStorage extends Storage {
 
   override async read(position: number, length: number): Promise<Buffer> {
     const parts: Buffer[] = []
-    for (let at = position; at < position + length; ) {
+    for (let at = position; at < position + length;) {
       const segment = this.#volume.segments.find(({ start, length: size }) => start <= at && at < start + size)
       if (segment === undefined) throw vhdError('EIO', `${this.path} is not mapped at ${at}`)
       const end = Math.min(position + length, segment.start + segment.length)

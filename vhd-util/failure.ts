@@ -49,4 +49,3 @@ export async function orSay<T>(
 export async function orCannotOpen<T>(work: Promise<T>, name: string): Promise<T> {
   return orSay(work, errno => `error opening ${name}: -${errno}\n`)
 }
-

@@ -30,7 +30,7 @@ interface Parsing {
   readonly accepted: string
   readonly flags: Set<string>
   readonly values: Map<string, string>
-  readonly words: Iterator<string>
+  readonly words: IterableIterator<string>
 }
 
 function readGroup(letters: string, { accepted, flags, values, words }: Parsing): void {
@@ -50,7 +50,7 @@ function readGroup(letters: string, { accepted, flags, values, words }: Parsing)
   }
 }
 
-function nextWord(words: Iterator<string>): string | undefined {
-  const { done, value } = words.next()
-  return done === true ? undefined : value
+function nextWord(words: IterableIterator<string>): string | undefined {
+  const next: IteratorResult<string, unknown> = words.next()
+  return next.done === true ? undefined : next.value
 }

@@ -25,20 +25,25 @@ export async function glob(files: Files, pattern: string): Promise<string[]> {
 async function expandPath(files: Files, pattern: string): Promise<string[]> {
   const [first = '', ...rest] = pattern.split(/\/+/)
   const absolute = first === '' && rest.length > 0
+  const words = (absolute ? rest : [first, ...rest]).filter(part => part !== '')
   let places = [absolute ? '/' : '']
-  for (const word of (absolute ? rest : [first, ...rest]).filter(part => part !== '')) {
+  for (const word of words) {
     const next = await Promise.all(places.map(place => expandWord(files, place, word)))
     places = next.flat()
   }
-  const exist = await Promise.all(places.map(place => place !== '' && files.exists(place)))
-  return places.filter((_, index) => exist[index])
+  if (hasWildcards(words.at(-1) ?? '')) return places
+  const found: string[] = []
+  for (const place of places) if (place !== '' && (await files.exists(place))) found.push(place)
+  return found
 }
 
 async function expandWord(files: Files, place: string, word: string): Promise<string[]> {
   if (!hasWildcards(word)) return [join(place, unescape(word))]
   const matches = patternToRegExp(word)
   const names = await list(files, place === '' ? '.' : place)
-  return names.filter(name => matches.test(name) && (word.startsWith('.') || !name.startsWith('.'))).map(name => join(place, name))
+  return names
+    .filter(name => matches.test(name) && (word.startsWith('.') || !name.startsWith('.')))
+    .map(name => join(place, name))
 }
 
 async function list(files: Files, directory: string): Promise<string[]> {

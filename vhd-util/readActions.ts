@@ -87,7 +87,7 @@ async function sectorBits(reading: Reading): Promise<void> {
 async function presentRuns(reading: Reading): Promise<void> {
   const { first, end } = requestedRange(reading, 'e', sectorCount(reading.image))
   const found: { first: number; end: number }[] = []
-  for (let sector = first; sector < end; ) {
+  for (let sector = first; sector < end;) {
     const { block, within, left } = split(reading.image, sector)
     const stop = Math.min(end - sector, left)
     const bitmap = await readBitmap(reading, block)

@@ -3,7 +3,15 @@ import { errnoOf, Failed, UsageError } from './failure.ts'
 import type { Options } from './getopt.ts'
 import { glob, GlobError } from './glob.ts'
 import { fileTarget, FileSource } from './scanFiles.ts'
-import { failureLine, isFailure, rowLine, type ScanRow, type ScanSource, type ScanTarget, UNSCANNABLE } from './scanRow.ts'
+import {
+  failureLine,
+  isFailure,
+  rowLine,
+  type ScanRow,
+  type ScanSource,
+  type ScanTarget,
+  UNSCANNABLE,
+} from './scanRow.ts'
 import { treeLines } from './scanTree.ts'
 
 /** Disks read at a time. */

@@ -95,7 +95,11 @@ export class FileSource implements ScanSource {
 }
 
 /** A file to scan. In a full scan its key is the path by which its children would find it. */
-export async function fileTarget(files: Files, name: string, options: { full: boolean; tree: boolean }): Promise<ScanTarget> {
+export async function fileTarget(
+  files: Files,
+  name: string,
+  options: { full: boolean; tree: boolean },
+): Promise<ScanTarget> {
   if (!options.full) return { name, key: name, raw: false }
   const key = await canonicalPath({ files }, name).catch((error: unknown) => {
     errnoOf(error)

@@ -50,7 +50,10 @@ async function requireUnusedZero(image: VhdImage, block: number, sector: number)
   const { storage, header } = image
   const offset = sector * SECTOR_SIZE
   const bitmap = await storage.read(offset, bitmapBytes(header.blockSize))
-  const data = await storage.read(offset + bitmap.length, Math.min(header.blockSize, storage.size - offset - bitmap.length))
+  const data = await storage.read(
+    offset + bitmap.length,
+    Math.min(header.blockSize, storage.size - offset - bitmap.length),
+  )
   for (const run of bitRuns(bitmap, 0, header.blockSize / SECTOR_SIZE)) {
     const bytes = data.subarray(run.first * SECTOR_SIZE, run.end * SECTOR_SIZE)
     if (!run.present && !isZero(bytes)) {

@@ -24,12 +24,7 @@ export interface ResizeOptions {
  * the footers change, else the journal lets `revertResizeOf` go back from an interruption at any point.
  * Throws ENOSYS for a smaller size, EINVAL for a fixed or foreign disk, EEXIST where the journal exists.
  */
-export async function resizeDisk(
-  files: Files,
-  file: string,
-  requested: number,
-  options: ResizeOptions,
-): Promise<void> {
+export async function resizeDisk(files: Files, file: string, requested: number, options: ResizeOptions): Promise<void> {
   await usingVhd(files, file, { write: true }, async image => {
     if (requested === image.virtualSize) return
     const size = requireGrowth(image, roundToBlock(requested))
