@@ -4,6 +4,7 @@ import { checkTables } from './checkWritable.ts'
 import { vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
 import type { ParentRef } from './parents.ts'
+import { rebuildBatmap } from './rebuildBatmap.ts'
 import { openStorage, type Storage } from './Storage.ts'
 import { openVhd, type VhdImage } from './VhdImage.ts'
 import { readLayer } from './VhdLayer.ts'
@@ -19,13 +20,17 @@ export interface CoalesceTarget {
 /** Changes of tables that may wait for a flush. */
 const MAX_PENDING = 64
 
-/** Opens the parent for writing, hidden or not. Throws EINVAL for a VHD of another uuid or with damaged tables. */
+/**
+ * Opens the parent for writing, hidden or not; a batmap that an earlier run left half written is made good. Throws EINVAL for a
+ * VHD of another uuid or with damaged tables.
+ */
 export async function openTarget(files: Files, parent: ParentRef, uuid: string): Promise<CoalesceTarget> {
   if (parent.raw) return new FlatTarget(await openStorage(files, parent.path, true), Infinity)
   const image = await openVhd(files, parent.path, { write: true })
   try {
     if (image.footer.uuid !== uuid) throw vhdError('EINVAL', `${parent.path} is not the disk its child means`)
     if (image.isFixed) return new FlatTarget(image.storage, image.virtualSize)
+    await rebuildBatmap(image)
     const layer = await readLayer(image)
     checkTables(layer)
     return new BlockTarget(image, new BlockWriter(layer))
