@@ -69,7 +69,10 @@ describe('the plan', () => {
   })
 
   test('splits a snapshot that is a root', () => {
-    expect(planRevert(facts({ chain: [node('s', { hidden: false })] })).plan).toMatchObject({ mode: 'split', depthAfter: 2 })
+    expect(planRevert(facts({ chain: [node('s', { hidden: false })] })).plan).toMatchObject({
+      mode: 'split',
+      depthAfter: 2,
+    })
   })
 
   test('does nothing where the target is an untouched child of the right parent already', () => {

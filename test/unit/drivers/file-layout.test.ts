@@ -52,7 +52,13 @@ describe('garbage', () => {
   })
 
   test('is what no visible disk needs, children before parents', () => {
-    const rows = [row('root', true), row('mid', true, 'root'), row('leaf', true, 'mid'), row('kept', true), row('disk', false, 'kept')]
+    const rows = [
+      row('root', true),
+      row('mid', true, 'root'),
+      row('leaf', true, 'mid'),
+      row('kept', true),
+      row('disk', false, 'kept'),
+    ]
     expect(garbageLeavesFirst(rows).map(({ name }) => name)).toEqual(['leaf', 'mid', 'root'])
   })
 
