@@ -16,15 +16,31 @@ export function treeLines(rows: readonly ScanRow[], verbose: boolean): string[] 
   }
   const shown = new Set<ScanRow>()
   const lines: string[] = []
-  const show = (row: ScanRow, indent: number): void => {
-    if (shown.has(row)) return
-    shown.add(row)
-    const orphan = row.parent !== undefined && parentOf(row) === undefined
-    lines.push(rowLine(row, { verbose, indent, ...(orphan ? { parentNote: MISSING } : {}) }))
-    for (const child of children.get(row) ?? []) show(child, indent + 1)
+  for (const row of rows) {
+    if (shown.has(row)) continue
+    for (const { row: each, indent } of subtree(rootOf(row, parentOf), children)) {
+      shown.add(each)
+      const orphan = each.parent !== undefined && parentOf(each) === undefined
+      lines.push(rowLine(each, { verbose, indent, ...(orphan ? { parentNote: MISSING } : {}) }))
+    }
   }
-  for (const row of rows) if (!shown.has(row)) show(rootOf(row, parentOf), 0)
   return lines
+}
+
+/** A root and all below it, children after their parent and before its siblings. Each row once, loops or not. */
+function* subtree(
+  root: ScanRow,
+  children: ReadonlyMap<ScanRow, readonly ScanRow[]>,
+): IterableIterator<{ readonly row: ScanRow; readonly indent: number }> {
+  const seen = new Set<ScanRow>()
+  const stack = [{ row: root, indent: 0 }]
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    if (seen.has(top.row)) continue
+    seen.add(top.row)
+    yield top
+    const below = top.indent + 1
+    stack.push(...[...(children.get(top.row) ?? [])].reverse().map(row => ({ row, indent: below })))
+  }
 }
 
 /** Ends where it began in images that name each other as parents. */

@@ -1,4 +1,6 @@
+import * as fs from 'node:fs'
 import path from 'node:path'
+import { checksumStruct, fuHeader } from 'vhd-lib/_structs.js'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { makeUtil, MIB, readGuest, scratch, writeGuest } from '../vhd/support.ts'
 import { vhdUtil } from './run.ts'
@@ -81,5 +83,23 @@ describe('read', () => {
     ['-e', '20480'],
   ])('fails with ERANGE for %s %s', async (option, value) => {
     expect((await vhdUtil(['read', '-n', leaf, option, value])).exitCode).toBe(34)
+  })
+})
+
+describe('a parent', () => {
+  it('with an absolute name is looked for there, then below the directory of the child', async () => {
+    const directory = path.dirname(leaf)
+    const name = '/q/b.vhd'
+    const bytes = fs.readFileSync(leaf)
+    const header = bytes.subarray(512, 1536)
+    const text = Buffer.from(`file://${name}`)
+    text.copy(bytes, Number(header.readBigUInt64BE(576 + 16)))
+    header.writeUInt32BE(text.length, 576 + 8)
+    checksumStruct(header, fuHeader)
+    fs.writeFileSync(leaf, bytes)
+    fs.mkdirSync(path.join(directory, 'q'))
+    fs.renameSync(path.join(directory, 'base.vhd'), path.join(directory, name))
+    expect(await vhdUtil(['query', '-p', '-n', leaf])).toMatchObject({ exitCode: 0, stdout: `${directory}${name}\n` })
+    expect((await vhdUtil(['query', '-pu', '-n', leaf])).stdout).toBe(`${name}\n`)
   })
 })
