@@ -19,7 +19,7 @@ export const key: Command = {
     const set = options.flags.has('s')
     if (set === options.flags.has('p')) throw new UsageError()
     if (set) required(options, 'H')
-    const opening = openVhd(tool.system.files, name, { write: set })
+    const opening = openVhd(tool.system.files, name, { write: set, allowTruncated: !set })
     const image = await orSay(opening, errno => `failed to open ${name}: -${errno}\n`, 'err')
     return (set ? setKey(image, options) : printKey(tool, image)).finally(() => image.close())
   },

@@ -43,7 +43,7 @@ export const query: Command = {
   helpExit: 0,
   run: async (tool, options) => {
     const name = required(options, 'n')
-    const opening = openVhd(tool.system.files, name, { allowPoisoned: true })
+    const opening = openVhd(tool.system.files, name, { allowPoisoned: true, allowTruncated: true })
     const image = await orCannotOpen(opening, name)
     return printAll({ tool, name, image, options }).finally(() => image.close())
   },
@@ -94,7 +94,9 @@ async function marker({ image }: Query): Promise<string> {
 }
 
 async function depth({ tool, name }: Query): Promise<string> {
-  const chain = await walkChain(tool.system, name, { allowPoisoned: true }, () => Promise.resolve(true))
+  const chain = await walkChain(tool.system, name, { allowPoisoned: true, allowTruncated: true }, () =>
+    Promise.resolve(true),
+  )
   return `chain depth: ${chain.length}`
 }
 

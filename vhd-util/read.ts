@@ -31,7 +31,7 @@ export const read: Command = {
 
 async function openOrDump(tool: Tool, name: string, options: Options): Promise<VhdImage> {
   try {
-    return await openVhd(tool.system.files, name, { allowPoisoned: true })
+    return await openVhd(tool.system.files, name, { allowPoisoned: true, allowTruncated: true })
   } catch (error) {
     const errno = errnoOf(error)
     await tool.out(`Failed to open ${name}: -${errno}\n\n${name} appears invalid; dumping headers\n\n`)

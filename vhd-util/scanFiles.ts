@@ -63,7 +63,7 @@ export class FileSource implements ScanSource {
 
   async #readVhd(target: ScanTarget): Promise<ScanRow> {
     const { fast, markers } = this.#options
-    const opening = openVhd(this.#files, target.key, { backupFooter: fast, allowPoisoned: true })
+    const opening = openVhd(this.#files, target.key, { backupFooter: fast, allowPoisoned: true, allowTruncated: true })
     const image = await step('opening file', opening)
     try {
       const parent = image.isDifferencing ? await step('getting parent', this.#parent(image)) : undefined

@@ -74,7 +74,7 @@ export class VolumeSource implements ScanSource {
     if (volume.size < 2 * FOOTER_SIZE + HEADER_SIZE) await step('device too small', tooSmall(volume))
     const storage = new VolumeStorage(device, volume, name => this.#open(name))
     const footer = decodeFooter(await step('reading headers', storage.read(0, FOOTER_SIZE)))
-    const reading = readVhd(storage, { backupFooter: this.#options.fast, allowPoisoned: true })
+    const reading = readVhd(storage, { backupFooter: this.#options.fast, allowPoisoned: true, allowTruncated: true })
     return step(footer === undefined ? 'invalid footer' : 'reading header', reading)
   }
 

@@ -89,13 +89,11 @@ export function moveBatmapHeader(header: BatmapHeader, offset: number, reserved:
   return requireHeader(raw)
 }
 
-/** Reads the header at `headerOffset` and the bits that count. Throws EINVAL for what is no batmap or does not fit. */
+/** Reads the header at `headerOffset` and the bits that count. Throws EINVAL for what is no batmap, EIO where the image ends before it. */
 export async function readBatmap(storage: Storage, headerOffset: number, virtualSize: number): Promise<Batmap> {
   const header = await readBatmapHeader(storage, headerOffset)
   const coverage = batmapCoverage(virtualSize)
-  if (header.offset < headerOffset + SECTOR_SIZE || header.offset + coverage > storage.size) {
-    throw vhdError('EINVAL', `${storage.path}: batmap outside the image`)
-  }
+  if (header.offset < headerOffset + SECTOR_SIZE) throw vhdError('EINVAL', `${storage.path}: batmap in its header`)
   if (header.reserved < coverage) throw vhdError('EINVAL', `${storage.path}: batmap too small`)
   return new Batmap(header, await storage.read(header.offset, coverage))
 }

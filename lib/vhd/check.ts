@@ -43,7 +43,8 @@ export async function checkDisk(place: Place, file: string, options: CheckOption
   const storage = await openStorage(place.files, file, false)
   const footer = await checkFooters(storage, options).finally(() => storage.close())
   if (footer.type === DISK_TYPES.FIXED) return { fixed: true, parent: undefined }
-  return usingVhd(place.files, file, { backupFooter: options.allowMissingEndFooter === true }, async image => {
+  const opening = { backupFooter: options.allowMissingEndFooter === true, allowTruncated: true }
+  return usingVhd(place.files, file, opening, async image => {
     await checkBlocks(image, options)
     await checkBatmap(image)
     const parent = image.isDifferencing ? await checkParent(place, image, options) : undefined

@@ -103,3 +103,17 @@ describe('a parent', () => {
     expect((await vhdUtil(['query', '-pu', '-n', leaf])).stdout).toBe(`${name}\n`)
   })
 })
+
+describe('a file that ends within its tables', () => {
+  it('is still told about, as far as it goes', async () => {
+    fs.truncateSync(leaf, 1600)
+    const { exitCode, stdout } = await vhdUtil(['query', '-vsapfS', '-n', leaf])
+    expect(exitCode).toBe(5)
+    expect(stdout).toBe('10\nfailed to get physical size: -5\nquery failed\nhidden: 0\nerror reading bat: -5\n10\n')
+    const name = path.basename(leaf)
+    const scan = await vhdUtil(['scan', '-f', '-m', `${path.dirname(leaf)}/l*.vhd`])
+    expect(scan.stdout).toBe(`vhd=${name} capacity=10485760 size=1600 hidden=0 parent=base.vhd\n`)
+    expect((await vhdUtil(['read', '-p', '-n', leaf])).stdout).toBe(`Failed to get bat for ${leaf}: -5\n`)
+    expect((await vhdUtil(['repair', '-n', leaf])).exitCode).toBe(22)
+  })
+})

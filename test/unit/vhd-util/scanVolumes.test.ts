@@ -124,9 +124,11 @@ describe('scan of a volume group', () => {
     expect(asked).toEqual([['vgs', 'nothing', ...(asked[0]?.slice(2) ?? [])]])
   })
 
-  it('reports a child whose table lies outside the volume', async () => {
+  it('reports markers that lie outside the volume', async () => {
     volumes = `  ${CHILD} ${EXTENT} linear 1 0 ${EXTENT} ${device}(0)`
-    const outcome = await vhdUtil(['scan', '-f', '-c', '-l', 'VG_XenStorage-aa', '-m', CHILD], { system: { run } })
-    expect(outcome.stdout).toBe(`vhd=${CHILD} scan-error=-22 error-message='reading header'\n`)
+    const outcome = await vhdUtil(['scan', '-f', '-c', '-M', '-l', 'VG_XenStorage-aa', '-m', CHILD], {
+      system: { run },
+    })
+    expect(outcome.stdout).toBe(`vhd=${CHILD} scan-error=-5 error-message='checking markers'\n`)
   })
 })
