@@ -48,8 +48,8 @@ async function requireParent({ system }: Tool, name: string): Promise<void> {
 async function mergeWithProgress(tool: Tool, name: string, progress: boolean): Promise<number> {
   let shown = ''
   let printed = Promise.resolve()
-  const onProgress = (fraction: number): void => {
-    const text = `\r${(fraction * 100).toFixed(2).padStart(6)}%`
+  const onProgress = (done: number, all: number): void => {
+    const text = `\r${((all === 0 ? 1 : done / all) * 100).toFixed(2).padStart(6)}%`
     if (text === shown) return
     shown = text
     printed = printed.then(() => tool.out(text))

@@ -10,8 +10,8 @@ import { type VhdLayer, readLayer } from './VhdLayer.ts'
 export interface CoalesceOptions {
   /** The SR directory: a parent outside it is refused with EACCES and never opened. */
   readonly boundary?: string
-  /** Called with the part of the child's blocks that is done, from 0 to 1. */
-  readonly onProgress?: (fraction: number) => void
+  /** Told before each block of the child's table and once at the end, where both are equal. */
+  readonly onProgress?: (doneBlocks: number, allBlocks: number) => void
   /** Ends the work early, with the parent's tables and footers written. The same call finishes the work later. */
   readonly signal?: AbortSignal
 }
@@ -55,12 +55,12 @@ async function mergeBlocks(
 ): Promise<{ sectors: number }> {
   const { count } = layer.table
   let sectors = 0
-  onProgress?.(0)
   for (let block = 0; block < count; block++) {
     signal?.throwIfAborted()
+    onProgress?.(block, count)
     if (layer.table.get(block) !== undefined) sectors += await mergeBlock(layer, block, target)
-    onProgress?.((block + 1) / count)
   }
+  onProgress?.(count, count)
   return { sectors }
 }
 

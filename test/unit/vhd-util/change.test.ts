@@ -328,3 +328,37 @@ describe('key', () => {
     })
   })
 })
+
+describe('coalesce', () => {
+  it('tells its progress before the result, which ends without a newline', async () => {
+    const leaf = at('leaf.vhd')
+    await ok('snapshot', '-n', leaf, '-p', disk, '-e')
+    await writeGuest(leaf, 512, Buffer.alloc(1024, 1))
+    const progress = ['  0.00', ' 20.00', ' 40.00', ' 60.00', ' 80.00', '100.00']
+      .map(percent => `\r${percent}%`)
+      .join('')
+    expect(await ok('coalesce', '-p', '-n', leaf)).toBe(`${progress}\nCoalesced 2 sectors`)
+    expect(await ok('coalesce', '-s', '-n', leaf)).toBe('opening for sparse writes\nCoalesced 2 sectors')
+  })
+
+  it('says what stands in its way', async () => {
+    const leaf = at('leaf.vhd')
+    await ok('snapshot', '-n', leaf, '-p', disk, '-e')
+    const failure = (exitCode: number, text: string) => ({
+      exitCode,
+      stdout: `${text}error coalescing: -${exitCode}\n`,
+    })
+    const run = (name: string) => vhdUtil(['coalesce', '-n', name])
+    const notSupported = 'coalescing of non-differencing disks is not supported\n'
+    expect(await run(disk)).toMatchObject(failure(22, notSupported))
+    expect(await run(at('none'))).toMatchObject(failure(2, `error opening ${at('none')}: -2\n`))
+    await ok('resize', '-n', leaf, '-s', '20', '-j', at('j'))
+    await writeGuest(leaf, 12 * MIB, Buffer.alloc(512, 1))
+    expect(await run(leaf)).toMatchObject(failure(34, ''))
+    fs.writeFileSync(disk, Buffer.alloc(4096))
+    expect(await run(leaf)).toMatchObject(failure(22, `error opening ${disk}: -22\n`))
+    fs.unlinkSync(disk)
+    expect(await run(leaf)).toMatchObject(failure(2, `error finding ${leaf} parent: -2\n`))
+    expect((await vhdUtil(['coalesce', '-n', leaf, '-a'])).exitCode).toBe(22)
+  })
+})
