@@ -89,13 +89,11 @@ export function moveBatmapHeader(header: BatmapHeader, offset: number, reserved:
   return requireHeader(raw)
 }
 
-/** Reads the header at `headerOffset` and the bits that count. Throws EINVAL for what is no batmap or does not fit. */
+/** Reads the header at `headerOffset` and the bits that count. Throws EINVAL for what is no batmap, EIO where the image ends before it. */
 export async function readBatmap(storage: Storage, headerOffset: number, virtualSize: number): Promise<Batmap> {
   const header = await readBatmapHeader(storage, headerOffset)
   const coverage = batmapCoverage(virtualSize)
-  if (header.offset < headerOffset + SECTOR_SIZE || header.offset + coverage > storage.size) {
-    throw vhdError('EINVAL', `${storage.path}: batmap outside the image`)
-  }
+  if (header.offset < headerOffset + SECTOR_SIZE) throw vhdError('EINVAL', `${storage.path}: batmap in its header`)
   if (header.reserved < coverage) throw vhdError('EINVAL', `${storage.path}: batmap too small`)
   return new Batmap(header, await storage.read(header.offset, coverage))
 }
@@ -134,6 +132,13 @@ export function makeKey(hash: string, nonce = '00'.repeat(32)): Buffer {
 export function withKey(header: BatmapHeader, key: Buffer): BatmapHeader {
   const raw = Buffer.from(header.raw)
   key.copy(raw, OFFSETS.key)
+  return requireHeader(raw)
+}
+
+/** The header with another marker, 0 to 255. */
+export function withMarker(header: BatmapHeader, marker: number): BatmapHeader {
+  const raw = Buffer.from(header.raw)
+  raw.writeUInt8(marker, OFFSETS.marker)
   return requireHeader(raw)
 }
 

@@ -1,4 +1,3 @@
-import { vhdError } from './errors.ts'
 import { BLOCK_UNUSED, SECTOR_SIZE, padToSector, tableBytes } from './layout.ts'
 import type { Storage } from './Storage.ts'
 
@@ -74,9 +73,7 @@ export function emptyTable(entries: number): BlockTable {
   return new BlockTable(bytes, entries)
 }
 
-/** Reads the first `count` entries of the table at `offset`. Throws EINVAL where it does not fit in the image. */
+/** Reads the first `count` entries of the table at `offset`. Throws EIO where the image ends before. */
 export async function readTable(storage: Storage, offset: number, count: number): Promise<BlockTable> {
-  const length = padToSector(count * 4)
-  if (offset + length > storage.size) throw vhdError('EINVAL', `${storage.path}: block table exceeds the image`)
-  return new BlockTable(await storage.read(offset, length), count)
+  return new BlockTable(await storage.read(offset, padToSector(count * 4)), count)
 }

@@ -67,7 +67,7 @@ export class EmbeddedVhdUtil implements VhdUtil {
   }
 
   async setParent(path: string, parent: string, options: { readonly parentRaw?: boolean } = {}): Promise<void> {
-    await this.#change(path, image => relink(this.#place, image, parent, options.parentRaw === true))
+    await this.#change(path, image => relink(this.#place, image, { parent, raw: options.parentRaw === true }))
   }
 
   async depth(path: string): Promise<number> {
@@ -94,7 +94,7 @@ export class EmbeddedVhdUtil implements VhdUtil {
 
   async resize(path: string, virtualSize: number, journal: string): Promise<void> {
     const { resizeDisk } = await import('./resize.ts')
-    await asVhdError(path, () => resizeDisk(this.#place.files, path, virtualSize, journal))
+    await asVhdError(path, () => resizeDisk(this.#place.files, path, virtualSize, { journal }))
   }
 
   async revertResize(path: string, journal: string): Promise<void> {

@@ -1,7 +1,8 @@
-import type { Files, OpenFile } from '../os/files.ts'
+import { type Files, isErrno } from '../os/files.ts'
 import { complementOfSum } from './Batmap.ts'
 import { vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
+import { openStorage, Storage } from './Storage.ts'
 import { bytesToUuid, uuidToBytes } from './uuid.ts'
 
 /** What an entry holds (spec vhd 9.1). */
@@ -43,14 +44,21 @@ interface JournalHeader {
 
 /** The journal of an offline growth: what the disk held before (spec vhd 9). */
 export class ResizeJournal {
-  readonly path: string
-  readonly #file: OpenFile
+  readonly #storage: Storage
   #header: JournalHeader
 
-  constructor(file: OpenFile, header: JournalHeader) {
-    this.path = file.path
-    this.#file = file
+  constructor(storage: Storage, header: JournalHeader) {
+    this.#storage = storage
     this.#header = header
+  }
+
+  get path(): string {
+    return this.#storage.path
+  }
+
+  /** A block device, which outlives its use as a journal. */
+  get isDevice(): boolean {
+    return this.#storage.isDevice
   }
 
   get uuid(): string {
@@ -70,7 +78,7 @@ export class ResizeJournal {
   async append({ type, offset, bytes }: JournalEntry): Promise<void> {
     const { end, dataEntries, metadataEntries, dataOffset } = this.#header
     const entryHeader = packEntryHeader({ type, offset, bytes })
-    await this.#file.write(Buffer.concat([entryHeader, bytes]), end)
+    await this.#storage.write(Buffer.concat([entryHeader, bytes]), end)
     const next = end + ENTRY_HEADER + bytes.length
     const isData = type === ENTRY.data
     await this.#writeHeader({
@@ -86,16 +94,16 @@ export class ResizeJournal {
   async commit(): Promise<void> {
     const none = { footerOffset: 0, dataEntries: 0, metadataEntries: 0, dataOffset: 0, metadataOffset: 0, end: 0 }
     await this.#writeHeader({ ...this.#header, ...none })
-    await this.#file.truncate(SECTOR_SIZE)
-    await this.#file.sync()
+    await this.#storage.setLength(SECTOR_SIZE)
+    await this.#storage.sync()
   }
 
   async sync(): Promise<void> {
-    await this.#file.sync()
+    await this.#storage.sync()
   }
 
   async close(): Promise<void> {
-    await this.#file.close()
+    await this.#storage.close()
   }
 
   /** All entries in order. Throws EINVAL where the journal contradicts itself or a checksum is wrong. */
@@ -113,21 +121,20 @@ export class ResizeJournal {
   }
 
   async #readEntry(position: number, end: number): Promise<JournalEntry> {
-    const header = await this.#file.read(position, ENTRY_HEADER)
-    if (header.length < ENTRY_HEADER || header.readBigUInt64BE(0) !== ENTRY_COOKIE) throw this.#invalid('entry cookie')
+    if (position + ENTRY_HEADER > end) throw this.#invalid('end')
+    const header = await this.#storage.read(position, ENTRY_HEADER)
+    if (header.readBigUInt64BE(0) !== ENTRY_COOKIE) throw this.#invalid('entry cookie')
     const size = header.readUInt32BE(12)
     const limit = Math.min(MAX_ENTRY, end - position - ENTRY_HEADER)
     if (size === 0 || size % SECTOR_SIZE !== 0 || size > limit) throw this.#invalid(`entry size ${size}`)
-    const bytes = await this.#file.read(position + ENTRY_HEADER, size)
+    const bytes = await this.#storage.read(position + ENTRY_HEADER, size)
     const entry = { type: header.readUInt32BE(8), offset: Number(header.readBigUInt64BE(16)), bytes }
-    if (bytes.length < size || entryChecksum(header, bytes) !== header.readUInt32BE(CHECKSUM_OFFSET)) {
-      throw this.#invalid('entry checksum')
-    }
+    if (entryChecksum(header, bytes) !== header.readUInt32BE(CHECKSUM_OFFSET)) throw this.#invalid('entry checksum')
     return entry
   }
 
   async #writeHeader(header: JournalHeader): Promise<void> {
-    await this.#file.write(packHeader(header), 0)
+    await this.#storage.write(packHeader(header), 0)
     this.#header = header
   }
 
@@ -136,35 +143,50 @@ export class ResizeJournal {
   }
 }
 
-/** Starts an empty journal. Throws EEXIST where a file is. */
+/** Starts an empty journal on a new file or an existing block device (spec vhd 9.2). Throws EEXIST where a file is. */
 export async function createJournal(
   files: Files,
   path: string,
   disk: { readonly uuid: string; readonly footerOffset: number },
 ): Promise<ResizeJournal> {
-  const file = await files.create(path, { exclusive: true })
+  const storage = (await isBlockDevice(files, path))
+    ? await openStorage(files, path, true)
+    : new Storage(await files.create(path, { exclusive: true }), 0, false)
   const start = { dataEntries: 0, metadataEntries: 0, dataOffset: SECTOR_SIZE, metadataOffset: SECTOR_SIZE }
   const header = { ...disk, ...start, end: SECTOR_SIZE }
   try {
-    await file.write(packHeader(header), 0)
+    await storage.write(packHeader(header), 0)
   } catch (error) {
-    await file.close()
-    await files.unlinkIfPresent(path)
+    await storage.close()
+    if (!storage.isDevice) await files.unlinkIfPresent(path)
     throw error
   }
-  return new ResizeJournal(file, header)
+  return new ResizeJournal(storage, header)
 }
 
 /** Opens a journal. Throws ENOENT, EPIPE for one that is cut off, EINVAL for what is none. */
 export async function openJournal(files: Files, path: string): Promise<ResizeJournal> {
-  const file = await files.openRead(path)
+  const storage = await openStorage(files, path, false)
   try {
-    const raw = await file.read(0, SECTOR_SIZE)
-    const cut = raw.length < SECTOR_SIZE || raw.every(byte => byte === 0)
-    if (cut) throw vhdError('EPIPE', `journal ${path} is cut off`)
-    return new ResizeJournal(file, unpackHeader(raw, path, (await file.stat()).size))
+    const raw = storage.size < SECTOR_SIZE ? Buffer.alloc(0) : await storage.read(0, SECTOR_SIZE)
+    if (raw.every(byte => byte === 0)) throw vhdError('EPIPE', `journal ${path} is cut off`)
+    return new ResizeJournal(storage, unpackHeader(raw, path, storage.size))
   } catch (error) {
-    await file.close()
+    await storage.close()
+    throw error
+  }
+}
+
+/** Removes a journal; on a block device its content stays (spec vhd 7.10). */
+export async function removeJournal(files: Files, path: string): Promise<void> {
+  if (!(await isBlockDevice(files, path))) await files.unlink(path)
+}
+
+async function isBlockDevice(files: Files, path: string): Promise<boolean> {
+  try {
+    return (await files.stat(path)).isBlockDevice()
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
     throw error
   }
 }

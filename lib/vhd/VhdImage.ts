@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly backupFooter?: boolean
   /** Accept a disk in the middle of a resize, only to look at it. */
   readonly allowPoisoned?: boolean
+  /** Accept a disk whose file ends within its block table, only to look at it. */
+  readonly allowTruncated?: boolean
 }
 
 /** An open VHD: its storage, footer and, unless fixed, header. Tables are read when asked for (spec vhd 3). */
@@ -147,7 +149,8 @@ export async function usingVhd<T>(
   }
 }
 
-async function readVhd(storage: Storage, options: OpenOptions): Promise<VhdImage> {
+/** What `openVhd` does once the file is open. The caller closes the storage where this throws. */
+export async function readVhd(storage: Storage, options: OpenOptions = {}): Promise<VhdImage> {
   if (storage.size === 0) throw vhdError('EPIPE', `${storage.path} is empty`)
   if (storage.size < FOOTER_SIZE) throw vhdError('EIO', `${storage.path} is too short for a VHD`)
   if (options.backupFooter === true) await storage.prefetch(HEAD)
@@ -160,7 +163,12 @@ async function readVhd(storage: Storage, options: OpenOptions): Promise<VhdImage
   if (footer.type !== DISK_TYPES.DYNAMIC && footer.type !== DISK_TYPES.DIFFERENCING) {
     throw vhdError('EINVAL', `${storage.path}: unknown disk type ${footer.type}`)
   }
-  return new VhdImage(storage, footer, await readHeader(storage, footer), used)
+  const header = await readHeader(storage, footer)
+  const tableEnd = header.tableOffset + tableBytes(header.maxEntries)
+  if (tableEnd > storage.size && options.allowTruncated !== true) {
+    throw vhdError('EINVAL', `${storage.path}: block table exceeds the image`)
+  }
+  return new VhdImage(storage, footer, header, used)
 }
 
 /**
@@ -200,8 +208,5 @@ async function readHeader(storage: Storage, footer: Footer): Promise<Header> {
   }
   const header = decodeHeader(await storage.read(offset, HEADER_SIZE))
   if (typeof header === 'string') throw vhdError('EINVAL', `${storage.path}: header is invalid: ${header}`)
-  if (header.tableOffset + tableBytes(header.maxEntries) > storage.size) {
-    throw vhdError('EINVAL', `${storage.path}: block table exceeds the image`)
-  }
   return header
 }

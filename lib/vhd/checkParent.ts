@@ -1,19 +1,31 @@
 import path from 'node:path'
 import { vhdError } from './errors.ts'
-import { findParent, type Place, readLocator } from './parents.ts'
+import { findParent, type ParentRef, type Place, readLocator } from './parents.ts'
 import { usingVhd, type VhdImage } from './VhdImage.ts'
 import { VhdError } from './VhdUtil.ts'
 
-/** Locators agree with the header and lead to the disk the header means (spec vhd 7.7). EINVAL, or ENOENT for a missing parent. */
-export async function checkParent(place: Place, image: VhdImage): Promise<void> {
+export interface ParentCheckOptions {
+  readonly ignoreParentUuid?: boolean
+}
+
+/**
+ * Locators agree with the header and lead to the disk the header means (spec vhd 7.7). Returns the parent. Throws EINVAL,
+ * or ENOENT for a missing parent.
+ */
+export async function checkParent(
+  place: Place,
+  image: VhdImage,
+  options: ParentCheckOptions = {},
+): Promise<ParentRef | undefined> {
   const names = await checkLocators(image)
   const parent = await findParent(place, image).catch((error: unknown) => {
     if (!(error instanceof VhdError)) throw error
     throw vhdError(error.code, `error resolving ${names[0] ?? image.header.parentName}: -${error.errno}`, error)
   })
-  if (parent === undefined || parent.raw) return
+  if (parent === undefined || parent.raw || options.ignoreParentUuid === true) return parent
   const uuid = await usingVhd(place.files, parent.path, {}, opened => Promise.resolve(opened.footer.uuid))
   if (uuid !== image.header.parentUuid) throw vhdError('EINVAL', `invalid parent ${parent.path}: invalid parent uuid`)
+  return parent
 }
 
 /** Returns the locators' texts. */

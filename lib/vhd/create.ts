@@ -46,13 +46,19 @@ export async function createDisk(files: Files, disk: NewDisk): Promise<void> {
   await createFile(files, disk.path, storage => writeDisk(storage, plan))
 }
 
-/** Writes a fixed disk: zeroes and a footer (spec vhd 2.1). Files only. */
+/** Writes a fixed disk: zeroes, written out so that their room is taken, and a footer (spec vhd 2.1, 7.1). Throws ENOSPC. */
 export async function createFixedDisk(files: Files, disk: NewDisk): Promise<void> {
-  const footer = makeFooter({ type: DISK_TYPES.FIXED, size: disk.size, uuid: disk.uuid, timestamp: vhdTime(disk.now) })
-  await createFile(files, disk.path, async storage => {
-    if (storage.isDevice) throw vhdError('ENOSYS', `${disk.path}: fixed disks are made in files only`)
-    await storage.setLength(disk.size)
-    await storage.write(footer.raw, disk.size)
+  const { path, size, uuid, now } = disk
+  if (!Number.isSafeInteger(size) || size < 0 || size > MAX_VIRTUAL_SIZE) throw vhdError('EINVAL', `size ${size}`)
+  const footer = makeFooter({ type: DISK_TYPES.FIXED, size, uuid, timestamp: vhdTime(now) })
+  const zeroes = Buffer.alloc(DEFAULT_BLOCK_SIZE)
+  await createFile(files, path, async storage => {
+    const room = storage.isDevice ? storage.size - FOOTER_SIZE : size
+    if (size > room) throw vhdError('ENOSPC', `${path} has no room for ${size} bytes`)
+    for (let at = 0; at < size; at += zeroes.length) {
+      await storage.write(zeroes.subarray(0, Math.min(zeroes.length, size - at)), at)
+    }
+    await storage.write(footer.raw, room)
     await storage.sync()
   })
 }

@@ -18,6 +18,9 @@ export interface Growth {
   readonly size: number
 }
 
+/** Where a growth can be stopped by a test (spec vhd 9.4). */
+export type ResizePoint = 'RESIZE_BEGIN' | 'RESIZE_DATA_MOVED' | 'RESIZE_METADATA_MOVED' | 'RESIZE_END'
+
 /** By how much the tables of a disk grow. Sizes in bytes. */
 export interface GrowthPlan {
   readonly newEntries: number
@@ -49,10 +52,17 @@ export function planGrowth({ image, batmap, size }: Growth): GrowthPlan {
 }
 
 /** Moves blocks out of the way, then the metadata to its new places; the disk stays poisoned (spec vhd 9.3). */
-export async function applyGrowth(growth: Growth, plan: GrowthPlan, journal: ResizeJournal): Promise<void> {
+export async function applyGrowth(
+  growth: Growth,
+  plan: GrowthPlan,
+  { journal, at }: { readonly journal: ResizeJournal; readonly at?: ((point: ResizePoint) => void) | undefined },
+): Promise<void> {
   const { image } = growth
   const end = await moveBlocks(growth, plan, journal)
-  await writeMetadata(growth, plan)
+  at?.('RESIZE_DATA_MOVED')
+  const moved = await moveLocators(image, plan.extraTable + plan.extraBatmap)
+  at?.('RESIZE_METADATA_MOVED')
+  await writeTables(growth, plan, moved)
   const used = Math.max(end, plan.newEndOfMetadata)
   const footer = changeFooter(image.footer, { currentSize: growth.size })
   await writeFooters(image, footer, image.storage.isDevice ? image.storage.size - FOOTER_SIZE : used)
@@ -92,17 +102,15 @@ async function moveBlock(image: VhdImage, { from, to, end }: Move, journal: Resi
   await storage.write(Buffer.alloc(image.blockSpan), from)
 }
 
-async function writeMetadata({ image, table, batmap }: Growth, plan: GrowthPlan): Promise<void> {
+async function writeTables({ image, table, batmap }: Growth, plan: GrowthPlan, moved: Locator[]): Promise<void> {
   const { storage } = image
-  const moved = await moveLocators(image, plan.extraTable + plan.extraBatmap)
   const { offset, reserved } = batmap.header
   const bits = Buffer.concat([await storage.read(offset, reserved)], reserved + plan.extraBatmap)
   const newBatmapHeader = moveBatmapHeader(batmap.header, offset + plan.extraTable, reserved + plan.extraBatmap)
   const header = changeHeader(image.header, {
     maxEntries: plan.newEntries,
-    locators: moved.map(({ locator }) => locator),
+    locators: moved,
   })
-  for (const { locator, bytes } of moved) await storage.write(bytes, locator.offset)
   await storage.write(header.raw, headerOffset(image))
   image.header = header
   await storage.write(grownTable(table, plan.newEntries).bytes, header.tableOffset)
@@ -110,13 +118,15 @@ async function writeMetadata({ image, table, batmap }: Growth, plan: GrowthPlan)
   await storage.write(new Batmap(newBatmapHeader, batmap.bits).headerBytes(), batmapHeaderOffset(header))
 }
 
-async function moveLocators(image: VhdImage, by: number): Promise<{ locator: Locator; bytes: Buffer }[]> {
-  const moved = []
-  for (const locator of image.header.locators) {
-    const bytes = await image.storage.read(locator.offset, locator.space)
+/** Copies the locators behind the grown tables; all are read before the first is written, for the places may overlap. */
+async function moveLocators({ header, storage }: VhdImage, by: number): Promise<Locator[]> {
+  const moved: { locator: Locator; bytes: Buffer }[] = []
+  for (const locator of header.locators) {
+    const bytes = await storage.read(locator.offset, locator.space)
     moved.push({ locator: { ...locator, offset: locator.offset + by }, bytes })
   }
-  return moved
+  for (const { locator, bytes } of moved) await storage.write(bytes, locator.offset)
+  return moved.map(({ locator }) => locator)
 }
 
 function grownTable(old: BlockTable, entries: number): BlockTable {

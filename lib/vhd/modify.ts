@@ -5,7 +5,7 @@ import { vhdError } from './errors.ts'
 import { changeFooter } from './footer.ts'
 import { endFooterOffset, writeFooters, writeFootersIfRoom } from './footers.ts'
 import { batmapHeaderOffset, changeHeader, type Locator } from './header.ts'
-import { BLOCK_UNUSED } from './layout.ts'
+import { BLOCK_UNUSED, FOOTER_SIZE, SECTOR_SIZE } from './layout.ts'
 import { encodeLocatorText, isDecodable } from './locator.ts'
 import { canonicalPath, type Place, relativeFrom } from './parents.ts'
 import { linkTo } from './snapshot.ts'
@@ -14,10 +14,33 @@ import { usingVhd, type VhdImage } from './VhdImage.ts'
 
 /** Sets or clears the hidden flag in both footers (spec vhd 7.5). */
 export async function setHiddenFlag(image: VhdImage, hidden: boolean): Promise<void> {
-  const footer = changeFooter(image.footer, { hidden: hidden ? 1 : 0 })
+  await setHiddenByte(image, hidden ? 1 : 0)
+}
+
+/** Stores any byte as the hidden flag; only 0 and 1 are sound (spec vhd 7.5). */
+export async function setHiddenByte(image: VhdImage, hidden: number): Promise<void> {
+  const footer = changeFooter(image.footer, { hidden })
   const end = await endFooterOffset(image)
-  await (hidden ? writeFootersIfRoom(image, footer, end) : writeFooters(image, footer, end))
+  await (hidden === 0 ? writeFooters(image, footer, end) : writeFootersIfRoom(image, footer, end))
   await image.storage.sync()
+}
+
+/**
+ * Moves the end footer to where a device of `bytes` will end (spec vhd 5, 7.6 `-s`). Throws EINVAL for a size that cuts
+ * into the data or is no multiple of 512, ENOSPC past the end of a device.
+ */
+export async function setPhysicalSize(image: VhdImage, bytes: number): Promise<void> {
+  const least = (await endOfData(image)) + FOOTER_SIZE
+  if (bytes < least || bytes % SECTOR_SIZE !== 0) {
+    throw vhdError('EINVAL', `${image.path}: physical size ${bytes} where ${least} are needed`)
+  }
+  await image.storage.write(image.footer.raw, bytes - FOOTER_SIZE)
+  await image.storage.sync()
+}
+
+async function endOfData(image: VhdImage): Promise<number> {
+  if (image.isFixed) return image.virtualSize
+  return image.endOfData(await image.readTable(), await image.readBatmap())
 }
 
 /** Restores both footers from the one that was found valid; a null uuid is replaced (spec vhd 7.11). */
@@ -43,24 +66,34 @@ export async function dropData(image: VhdImage): Promise<void> {
   await storage.sync()
 }
 
+export interface NewLink {
+  readonly parent: string
+  readonly raw: boolean
+  /** Called between the steps, so that a test can stop there. */
+  readonly at?: (point: 'REPARENT_BEGIN' | 'REPARENT_LOCATOR' | 'REPARENT_END') => void
+}
+
 /**
  * Links a differencing disk to another parent (spec vhd 7.6 `-p`). Nothing is written unless everything fits.
  * Throws EINVAL for a disk that has no parent or no locator to rewrite, ENAMETOOLONG, EILSEQ.
  */
-export async function relink(place: Place, image: VhdImage, parent: string, parentRaw: boolean): Promise<void> {
+export async function relink(place: Place, image: VhdImage, { parent, raw, at }: NewLink): Promise<void> {
   if (!image.isDifferencing) throw vhdError('EINVAL', `${image.path} has no parent to change`)
   const target = await canonicalPath(place, parent)
-  const uuid = parentRaw ? ZERO_UUID : await uuidOf(place, target)
+  const uuid = raw ? ZERO_UUID : await uuidOf(place, target)
   const directory = path.dirname(await canonicalPath(place, image.path))
   const rewritten = rewriteLocators(image, relativeFrom(directory, target))
   const header = changeHeader(image.header, {
     parent: await linkTo(place, target, uuid),
     locators: rewritten.map(({ locator }) => locator),
   })
+  at?.('REPARENT_BEGIN')
   for (const { locator, bytes } of rewritten) await image.storage.write(bytes, locator.offset)
+  at?.('REPARENT_LOCATOR')
   await image.storage.write(header.raw, headerOffset(image))
   image.header = header
   await image.storage.sync()
+  at?.('REPARENT_END')
 }
 
 /** The key hash in hexadecimal, undefined where none is set. */

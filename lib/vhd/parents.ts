@@ -34,6 +34,15 @@ export async function findParent(place: Place, image: VhdImage): Promise<ParentR
   throw vhdError('ENOENT', `${image.path}: no parent locator leads to a file`)
 }
 
+/** What the first decodable locator of a differencing image says, not resolved. Throws EINVAL where there is none. */
+export async function firstLocatorText(image: VhdImage): Promise<string> {
+  for (const locator of image.header.locators) {
+    const text = await readLocator(image.storage, locator)
+    if (text !== undefined) return text
+  }
+  throw vhdError('EINVAL', `${image.path} has no parent locator that can be read`)
+}
+
 /** The text of a locator, undefined for one that is not used for finding a parent or has an unbelievable size. */
 export async function readLocator(storage: Storage, locator: Locator): Promise<string | undefined> {
   const { code, length, offset, space } = locator
@@ -85,11 +94,17 @@ export function relativeFrom(childDirectory: string, parent: string): string {
   return relative.startsWith('../') ? relative : `./${relative}`
 }
 
+/** An absolute name as it is, else, like every other name, from the child's directory. */
 async function resolveFrom(place: Place, child: string, name: string): Promise<string | undefined> {
-  const candidate = path.resolve(path.dirname(await canonicalOrSelf(place.files, child)), name)
+  const directory = path.dirname(await canonicalOrSelf(place.files, child))
+  const found = await resolveInside(place, child, path.resolve(directory, name))
+  return found ?? (path.isAbsolute(name) ? resolveInside(place, child, path.join(directory, name)) : undefined)
+}
+
+async function resolveInside(place: Place, child: string, candidate: string): Promise<string | undefined> {
   const { boundary, files } = place
   if (boundary !== undefined && !isUnder(candidate, await files.realpath(boundary))) {
-    throw vhdError('EACCES', `${child}: parent ${name} lies outside ${boundary}`)
+    throw vhdError('EACCES', `${child}: parent ${candidate} lies outside ${boundary}`)
   }
   try {
     return await canonicalPath(place, candidate)

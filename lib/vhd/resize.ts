@@ -1,36 +1,57 @@
-import path from 'node:path'
+import { dirname } from 'node:path'
 import type { Files } from '../os/files.ts'
 import type { Batmap } from './Batmap.ts'
 import { type BlockTable, readTable } from './BlockTable.ts'
 import { vhdError } from './errors.ts'
 import { changeFooter } from './footer.ts'
 import { endFooterOffset, writeFooters } from './footers.ts'
-import { applyGrowth, type Growth, planGrowth } from './growth.ts'
+import { applyGrowth, type Growth, planGrowth, type ResizePoint } from './growth.ts'
 import { batmapHeaderOffset } from './header.ts'
 import { batmapCoverage, DEFAULT_BLOCK_SIZE, FOOTER_SIZE, MAX_VIRTUAL_SIZE, roundToBlock } from './layout.ts'
 import { headerOffset } from './modify.ts'
 import { createJournal, ENTRY, type JournalEntry, type ResizeJournal } from './ResizeJournal.ts'
 import { usingVhd, type VhdImage } from './VhdImage.ts'
 
+export interface ResizeOptions {
+  /** Path of the journal: a file that does not exist, or a block device, whose content is lost. */
+  readonly journal: string
+  /** Called between the steps, so that a test can stop there. */
+  readonly at?: (point: ResizePoint) => void
+}
+
 /**
  * Grows the virtual size to `requested` bytes, rounded up to 2 MiB (spec vhd 7.9, 9). Where the tables have room only
  * the footers change, else the journal lets `revertResizeOf` go back from an interruption at any point.
  * Throws ENOSYS for a smaller size, EINVAL for a fixed or foreign disk, EEXIST where the journal exists.
  */
-export async function resizeDisk(files: Files, file: string, requested: number, journal: string): Promise<void> {
+export async function resizeDisk(files: Files, file: string, requested: number, options: ResizeOptions): Promise<void> {
   await usingVhd(files, file, { write: true }, async image => {
     if (requested === image.virtualSize) return
     const size = requireGrowth(image, roundToBlock(requested))
     if (size === image.virtualSize) return
-    const table = await readTable(image.storage, image.header.tableOffset, image.header.maxEntries)
-    requireUnusedTail(image, table)
+    const table = await readUnusedTail(image)
     const batmap = await requireBatmap(image)
     if (size / image.header.blockSize <= image.header.maxEntries && batmap.header.reserved >= batmapCoverage(size)) {
-      await growInPlace(image, size)
+      await writeSize(image, size)
     } else {
-      await growWithJournal(files, { image, table, batmap, size }, journal)
+      await growWithJournal(files, { image, table, batmap, size }, options)
     }
   })
+}
+
+/**
+ * Grows the virtual size within the tables: only the footers change (spec vhd 7.9 `-f`). `size` is whole blocks.
+ * Throws EINVAL where the tables have no room or cannot be trusted.
+ */
+export async function growInPlace(image: VhdImage, size: number): Promise<void> {
+  requireGrowth(image, size)
+  await readUnusedTail(image)
+  const batmap = await requireBatmap(image)
+  const { blockSize, maxEntries } = image.header
+  if (size / blockSize > maxEntries || batmap.header.reserved < batmapCoverage(size)) {
+    throw vhdError('EINVAL', `${image.path} has no room in its tables for ${size} bytes`)
+  }
+  await writeSize(image, size)
 }
 
 function requireGrowth(image: VhdImage, size: number): number {
@@ -41,11 +62,13 @@ function requireGrowth(image: VhdImage, size: number): number {
   return size
 }
 
-/** Growing exposes the entries behind the last block: they must say "not allocated". */
-function requireUnusedTail(image: VhdImage, table: BlockTable): void {
+/** The whole table. Growing exposes the entries behind the last block: they must say "not allocated". */
+async function readUnusedTail(image: VhdImage): Promise<BlockTable> {
+  const table = await readTable(image.storage, image.header.tableOffset, image.header.maxEntries)
   for (let block = image.blockCount; block < table.count; block++) {
     if (table.get(block) !== undefined) throw vhdError('EINVAL', `${image.path}: block ${block} past the end is in use`)
   }
+  return table
 }
 
 async function requireBatmap(image: VhdImage): Promise<Batmap> {
@@ -54,29 +77,31 @@ async function requireBatmap(image: VhdImage): Promise<Batmap> {
   return batmap
 }
 
-async function growInPlace(image: VhdImage, size: number): Promise<void> {
+async function writeSize(image: VhdImage, size: number): Promise<void> {
   const end = await endFooterOffset(image)
   await writeFooters(image, changeFooter(image.footer, { currentSize: size }), end)
   await image.storage.sync()
 }
 
-async function growWithJournal(files: Files, growth: Growth, journalPath: string): Promise<void> {
+async function growWithJournal(files: Files, growth: Growth, { journal: path, at }: ResizeOptions): Promise<void> {
   const { image } = growth
   const plan = planGrowth(growth)
   const end = await endFooterOffset(image)
-  const journal = await startJournal(files, growth, { path: journalPath, end })
+  const journal = await startJournal(files, growth, { path, end })
   try {
     await writeFooters(image, changeFooter(image.footer, { poisoned: true }), end)
     await image.storage.sync()
-    await applyGrowth(growth, plan, journal)
+    at?.('RESIZE_BEGIN')
+    await applyGrowth(growth, plan, { journal, at })
     await image.storage.sync()
+    at?.('RESIZE_END')
     await journal.commit()
     await writeFooters(image, changeFooter(image.footer, { poisoned: false }), await endFooterOffset(image))
     await image.storage.sync()
   } finally {
     await journal.close()
   }
-  await files.unlink(journalPath)
+  if (!journal.isDevice) await files.unlink(path)
 }
 
 /** The journal with all metadata, durable by content and name; removed where it could not be finished. */
@@ -89,11 +114,11 @@ async function startJournal(
   try {
     for await (const entry of metadataEntries(growth, end)) await journal.append(entry)
     await journal.sync()
-    await files.syncDirectory(path.dirname(journalPath))
+    if (!journal.isDevice) await files.syncDirectory(dirname(journalPath))
     return journal
   } catch (error) {
     await journal.close()
-    await files.unlinkIfPresent(journalPath)
+    if (!journal.isDevice) await files.unlinkIfPresent(journalPath)
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { vhdError } from './errors.ts'
 import { changeFooter, decodeFooter, type Footer } from './footer.ts'
 import { endFooterOffset, writeFooters } from './footers.ts'
 import { FOOTER_SIZE } from './layout.ts'
-import { ENTRY, type JournalEntry, openJournal, type ResizeJournal } from './ResizeJournal.ts'
+import { ENTRY, type JournalEntry, openJournal, removeJournal, type ResizeJournal } from './ResizeJournal.ts'
 import { openStorage, type Storage } from './Storage.ts'
 import { usingVhd } from './VhdImage.ts'
 
@@ -18,7 +18,7 @@ export async function revertResizeOf(files: Files, file: string, journalPath: st
     throw error
   })
   if (journal !== undefined) await follow(files, file, journal).finally(() => journal.close())
-  await files.unlink(journalPath)
+  await removeJournal(files, journalPath)
 }
 
 async function follow(files: Files, file: string, journal: ResizeJournal): Promise<void> {

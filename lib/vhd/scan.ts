@@ -37,7 +37,7 @@ async function scanFile(files: Files, directory: string, name: string): Promise<
 }
 
 async function readRow(files: Files, file: string): Promise<VhdScanRow> {
-  return usingVhd(files, file, { backupFooter: true, allowPoisoned: true }, async image => ({
+  return usingVhd(files, file, { backupFooter: true, allowPoisoned: true, allowTruncated: true }, async image => ({
     name: path.basename(file),
     virtualSize: image.virtualSize,
     physicalSize: image.storage.size,

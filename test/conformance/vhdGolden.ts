@@ -19,6 +19,13 @@ export interface GoldenCommand {
   readonly argv: readonly string[]
   readonly rc: number
   readonly stdout?: string
+  readonly stderr: string
+  /** Instead of `stdout` where the output is binary. */
+  readonly stdoutHex?: string
+  /** Instead of `stdout` where the order is the directory's. */
+  readonly stdoutLinesAnyOrder?: readonly string[]
+  /** Only the first line was kept. */
+  readonly stdoutNote?: string
 }
 
 export interface GoldenDevice {
@@ -31,6 +38,10 @@ export interface GoldenDevice {
 export interface GoldenOp {
   readonly op: string
   readonly argv?: readonly string[]
+  readonly rc?: number
+  readonly stdout?: string
+  /** `NAME=1` */
+  readonly env?: string
   readonly nowUnix?: number
   readonly uuid?: string
   readonly file?: string
@@ -68,6 +79,7 @@ export interface GoldenImage {
 }
 
 export interface GoldenRevert {
+  readonly argv: readonly string[]
   readonly fileSizeAfter: number
   readonly fileSha256After: string
   readonly guestSha256After: string

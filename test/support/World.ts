@@ -40,6 +40,8 @@ export class World {
   readonly location: string
   srRef = ''
   srUuid = ''
+  /** Given to the plugins from the next `start` on. */
+  readonly pluginEnv: Record<string, string> = {}
   #toolstack: Toolstack | undefined
   #template: string | undefined
 
@@ -80,7 +82,7 @@ export class World {
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
       hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
-      env: { SM_LOG: log, ...(fist === undefined ? {} : { SM_FIST: fist }) },
+      env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
 

@@ -7,7 +7,7 @@ import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
 import { NativeVhdUtil } from '../../../lib/vhd/NativeVhdUtil.ts'
 import { parseScan } from '../../../lib/vhd/parseScan.ts'
 import type { VhdUtil } from '../../../lib/vhd/VhdUtil.ts'
-import { fakeVhdUtil } from './fakeVhdUtil.ts'
+import { inProcessVhdUtil } from './inProcessVhdUtil.ts'
 import { BLOCK, files, makeUtil, MIB, newUuid, scratch, writeGuest } from './support.ts'
 
 const PROGRAM = '/usr/bin/vhd-util'
@@ -19,9 +19,9 @@ let util: NativeVhdUtil
 
 beforeEach(() => {
   directory = scratch()
-  const fake = fakeVhdUtil(makeUtil())
-  calls = fake.calls
-  util = new NativeVhdUtil(fake.run, PROGRAM, makeUtil())
+  const tool = inProcessVhdUtil()
+  calls = tool.calls
+  util = new NativeVhdUtil(tool.run, PROGRAM, makeUtil())
 })
 
 function at(name: string): string {
@@ -130,7 +130,7 @@ describe('the native tool', () => {
     await util.create(at('good.vhd'), BLOCK)
     fs.writeFileSync(at('bad.vhd'), 'x')
     const rows = await util.scan(directory)
-    expect(rows).toMatchObject([{ name: 'bad.vhd', error: { code: 'EINVAL' } }, { name: 'good.vhd' }])
+    expect(rows).toMatchObject([{ name: 'bad.vhd', error: { code: 'EIO' } }, { name: 'good.vhd' }])
     expect(calls.slice(1).map(([, ...args]) => args)).toEqual([
       ['scan', '-f', '-M', '-m', `${directory}/*.vhd`],
       ['scan', '-f', '-c', '-M', '-m', `${directory}/*.vhd`],
