@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { BigIntStats, Stats, StatsFs } from 'node:fs'
 import type { Effects } from './effects.ts'
+import { copyRange, type FileRun, fileRuns, punchHole } from './ranges.ts'
 
 /** An open file whose writes are announced as effects. Offsets and lengths are bytes. */
 export class OpenFile {
@@ -45,6 +46,26 @@ export class OpenFile {
       const { bytesWritten } = await this.#handle.write(buffer, done, buffer.length - done, position + done)
       done += bytesWritten
     }
+  }
+
+  /**
+   * Copies bytes of another file here inside the kernel, sharing blocks where the file system can. False where this
+   * system or these two files have no such way, or the source ends before: part of it may have been copied.
+   */
+  async copyFrom(source: OpenFile, range: { from: number; to: number; length: number }): Promise<boolean> {
+    this.#effects.before('file', `copy ${source.path} ${this.path} ${range.to}+${range.length}`)
+    return copyRange(source.fd, this.fd, range)
+  }
+
+  /** Gives the room of a range back; it reads as zeroes then. False where the file system cannot: nothing has changed then. */
+  async punchHole(position: number, length: number): Promise<boolean> {
+    this.#effects.before('file', `punch ${this.path} ${position}+${length}`)
+    return punchHole(this.fd, position, length)
+  }
+
+  /** Which parts of a range the file system has stored and which are holes, ascending and without gaps. */
+  async runs(position: number, length: number): Promise<FileRun[]> {
+    return fileRuns(this.fd, position, length)
   }
 
   async truncate(length: number): Promise<void> {

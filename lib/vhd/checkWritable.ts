@@ -3,9 +3,15 @@ import { vhdError } from './errors.ts'
 import { bitmapBytes, SECTOR_SIZE } from './layout.ts'
 import type { VhdLayer } from './VhdLayer.ts'
 
-/** Throws EROFS for a hidden disk and EINVAL for one whose tables would lead writes astray (spec datapath 14.2). */
-export function checkWritable({ image, table, batmap }: VhdLayer): void {
-  if (image.footer.hidden !== 0) throw vhdError('EROFS', `${image.path} is hidden: others may depend on it`)
+/** Throws EROFS for a hidden disk and EINVAL as `checkTables` (spec datapath 14.2). */
+export function checkWritable(layer: VhdLayer): void {
+  const { footer, path } = layer.image
+  if (footer.hidden !== 0) throw vhdError('EROFS', `${path} is hidden: others may depend on it`)
+  checkTables(layer)
+}
+
+/** Throws EINVAL for a disk whose tables would lead writes astray. */
+export function checkTables({ image, table, batmap }: VhdLayer): void {
   if (image.footer.hasBatmap && batmap === undefined) throw vhdError('EINVAL', `${image.path}: invalid batmap`)
   const start = image.endOfMetadata(batmap)
   const bitmapLength = bitmapBytes(image.header.blockSize)
