@@ -92,15 +92,17 @@ export class VhdImage {
     return batmap
   }
 
-  /** End of everything before the blocks, bytes (spec vhd 2.1). */
+  /** End of everything before the blocks, bytes (spec vhd 2.1). Throws EINVAL where that is not in the image. */
   endOfMetadata(batmap: Batmap | undefined): number {
     const { tableOffset, maxEntries, locators } = this.header
-    return Math.max(
+    const end = Math.max(
       TABLE_OFFSET,
       tableOffset + tableBytes(maxEntries),
       batmap === undefined ? 0 : batmap.header.offset + padToSector(batmap.header.reserved),
       ...locators.map(({ offset, space }) => offset + space),
     )
+    if (end > this.storage.size) throw vhdError('EINVAL', `${this.path}: metadata exceeds the image`)
+    return end
   }
 
   /** Where the next block or the end footer goes, bytes (spec vhd 2.7). */

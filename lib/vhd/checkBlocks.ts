@@ -2,6 +2,7 @@ import type { Batmap } from './Batmap.ts'
 import type { BlockTable } from './BlockTable.ts'
 import { vhdError } from './errors.ts'
 import { FOOTER_SIZE, SECTOR_SIZE } from './layout.ts'
+import { Overlaps } from './Overlaps.ts'
 import type { VhdImage } from './VhdImage.ts'
 import { VhdError } from './VhdUtil.ts'
 
@@ -11,7 +12,7 @@ export async function checkBlocks(image: VhdImage, allowMissingEndFooter: boolea
   const table = await image.readTable()
   const start = image.endOfMetadata(batmap)
   const end = image.storage.size - (allowMissingEndFooter ? 0 : FOOTER_SIZE)
-  const overlapping = overlappingBlocks(table, image.blockSpan)
+  const overlapping = new Overlaps(table, image.blockSpan)
   for (const { block, sector } of table.allocated()) {
     const offset = sector * SECTOR_SIZE
     if (offset < start) throw vhdError('EINVAL', `${describe(block, sector)} clobbers headers`)
@@ -39,18 +40,6 @@ async function readBatmap(image: VhdImage): Promise<Batmap | undefined> {
     if (!(error instanceof VhdError)) throw error
     throw vhdError(error.code, `error calculating end of metadata: -${error.errno}`, error)
   }
-}
-
-/** All blocks that share a byte with another one: equal lengths, so only neighbours on the disk can. */
-export function overlappingBlocks(table: BlockTable, span: number): Set<number> {
-  const sorted = [...table.allocated()].sort((a, b) => a.sector - b.sector)
-  const found = new Set<number>()
-  for (const [index, current] of sorted.entries()) {
-    const next = sorted[index + 1]
-    if (next === undefined || (next.sector - current.sector) * SECTOR_SIZE >= span) continue
-    found.add(current.block).add(next.block)
-  }
-  return found
 }
 
 function overlapError(table: BlockTable, block: number, span: number): VhdError {

@@ -1,6 +1,6 @@
-import { overlappingBlocks } from './checkBlocks.ts'
 import { vhdError } from './errors.ts'
 import { bitmapBytes, SECTOR_SIZE } from './layout.ts'
+import { Overlaps } from './Overlaps.ts'
 import type { VhdLayer } from './VhdLayer.ts'
 
 /** Throws EROFS for a hidden disk and EINVAL as `checkTables` (spec datapath 14.2). */
@@ -21,6 +21,6 @@ export function checkTables({ image, table, batmap }: VhdLayer): void {
       throw vhdError('EINVAL', `${image.path}: block ${block} lies outside the data`)
     }
   }
-  const [overlapping] = overlappingBlocks(table, image.blockSpan)
+  const overlapping = new Overlaps(table, image.blockSpan).first()
   if (overlapping !== undefined) throw vhdError('EINVAL', `${image.path}: block ${overlapping} overlaps another one`)
 }

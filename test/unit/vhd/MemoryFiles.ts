@@ -201,6 +201,10 @@ class MemoryFile extends OpenFile {
     this.#node.sync()
   }
 
+  override stat(): Promise<Stats> {
+    return Promise.resolve({ size: this.#node.size } as Stats)
+  }
+
   override close(): Promise<void> {
     return Promise.resolve()
   }

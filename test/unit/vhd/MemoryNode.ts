@@ -1,5 +1,9 @@
+import { errnoError } from '../../../lib/os/effects.ts'
+
 const PAGE = 4096
 const SECTOR = 512
+/** As on ext4. */
+const MAX_FILE = 16 * 1024 ** 4
 
 type Change = { readonly position: number; readonly bytes: Buffer } | { readonly length: number }
 
@@ -28,6 +32,7 @@ export class MemoryNode {
 
   /** Fills `target` as far as the file goes; returns how far. */
   read(target: Buffer, position: number): number {
+    requirePosition(position)
     const length = Math.max(0, Math.min(target.length, this.#size - position))
     for (let done = 0; done < length;) {
       const at = position + done
@@ -41,11 +46,13 @@ export class MemoryNode {
   }
 
   write(bytes: Buffer, position: number): void {
+    requireRoom(position, bytes.length)
     this.#unsynced.push({ position, bytes: Buffer.from(bytes) })
     this.#apply(bytes, position)
   }
 
   truncate(length: number): void {
+    requireRoom(length, 0)
     this.#unsynced.push({ length })
     this.#cut(length)
   }
@@ -105,4 +112,14 @@ export class MemoryNode {
     }
     this.#size = length
   }
+}
+
+function requireRoom(position: number, length: number): void {
+  requirePosition(position)
+  if (position + length > MAX_FILE) throw errnoError('EFBIG', `${position}+${length}`)
+}
+
+/** Node throws for these too, and it is no system error. */
+function requirePosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0) throw new RangeError(`position ${position}`)
 }
