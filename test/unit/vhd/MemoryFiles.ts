@@ -202,7 +202,7 @@ class MemoryFile extends OpenFile {
   }
 
   override stat(): Promise<Stats> {
-    return Promise.resolve({ size: this.#node.size } as Stats)
+    return Promise.resolve({ size: this.#node.size } as unknown as Stats)
   }
 
   override close(): Promise<void> {
