@@ -162,6 +162,12 @@ export async function openStorage(files: Files, path: string, write: boolean): P
   }
 }
 
+/** Opens a file of which its directory says that it is a regular one; for reading. */
+export async function openRegularStorage(files: Files, path: string): Promise<Storage> {
+  const file = await files.openRegular(path)
+  return new Storage(file, (await file.stat()).size, false)
+}
+
 /** Creates or empties a file; an existing block device is opened as it is (spec vhd 5, 7.1). */
 export async function createStorage(files: Files, path: string): Promise<Storage> {
   if ((await files.exists(path)) && (await files.stat(path)).isBlockDevice()) return openStorage(files, path, true)

@@ -15,7 +15,7 @@ import {
   TABLE_OFFSET,
   tableBytes,
 } from './layout.ts'
-import { openStorage, type Storage } from './Storage.ts'
+import { openRegularStorage, openStorage, type Storage } from './Storage.ts'
 
 export type FooterUsed = 'end' | 'end-511' | 'copy'
 
@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly backupFooter?: boolean
   /** Accept a disk in the middle of a resize, only to look at it. */
   readonly allowPoisoned?: boolean
+  /** For reading only: the directory says that this is a regular file, so that it need not be looked at before. */
+  readonly regular?: boolean
 }
 
 /** An open VHD: its storage, footer and, unless fixed, header. Tables are read when asked for (spec vhd 3). */
@@ -125,7 +127,9 @@ export class VhdImage {
 
 /** Opens a VHD. Throws ENOENT, EISDIR, EPIPE (empty), EIO (cut off) or EINVAL (no VHD, poisoned, beyond bounds). */
 export async function openVhd(files: Files, path: string, options: OpenOptions = {}): Promise<VhdImage> {
-  const storage = await openStorage(files, path, options.write === true)
+  const storage = await (options.regular === true
+    ? openRegularStorage(files, path)
+    : openStorage(files, path, options.write === true))
   try {
     return await readVhd(storage, options)
   } catch (error) {

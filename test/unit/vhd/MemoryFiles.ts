@@ -45,6 +45,10 @@ export class MemoryFiles extends Files {
     return this.#open(name)
   }
 
+  override openRegular(name: string): Promise<OpenFile> {
+    return this.#open(name)
+  }
+
   override openWrite(name: string): Promise<OpenFile> {
     return this.#open(name)
   }
@@ -56,6 +60,10 @@ export class MemoryFiles extends Files {
       this.put(name, Buffer.alloc(0))
       return this.#openFile(name)
     })
+  }
+
+  override async listKinds(directory: string): Promise<{ name: string; regular: boolean }[]> {
+    return (await this.list(directory)).map(name => ({ name, regular: true }))
   }
 
   override list(directory: string): Promise<string[]> {
