@@ -1,15 +1,17 @@
 import { constants, type BigIntStats, type Stats, type StatsFs } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import type { Effects } from './effects.ts'
+import { type Effects, errnoError } from './effects.ts'
+import { copyRange, type FileRun, fileRuns, punchHole } from './ranges.ts'
+import { type Handle, openForReading } from './ReadHandle.ts'
 
 /** An open file whose writes are announced as effects. Offsets and lengths are bytes. */
 export class OpenFile {
-  readonly #handle: fs.FileHandle
+  readonly #handle: Handle
   readonly #effects: Effects
   readonly path: string
 
-  constructor(handle: fs.FileHandle, effects: Effects, filePath: string) {
+  constructor(handle: Handle, effects: Effects, filePath: string) {
     this.#handle = handle
     this.#effects = effects
     this.path = filePath
@@ -47,6 +49,26 @@ export class OpenFile {
     }
   }
 
+  /**
+   * Copies bytes of another file here inside the kernel, sharing blocks where the file system can. False where this
+   * system or these two files have no such way, or the source ends before: part of it may have been copied.
+   */
+  async copyFrom(source: OpenFile, range: { from: number; to: number; length: number }): Promise<boolean> {
+    this.#effects.before('file', `copy ${source.path} ${this.path} ${range.to}+${range.length}`)
+    return copyRange(source.fd, this.fd, range)
+  }
+
+  /** Gives the room of a range back; it reads as zeroes then. False where the file system cannot: nothing has changed then. */
+  async punchHole(position: number, length: number): Promise<boolean> {
+    this.#effects.before('file', `punch ${this.path} ${position}+${length}`)
+    return punchHole(this.fd, position, length)
+  }
+
+  /** Which parts of a range the file system has stored and which are holes, ascending and without gaps. */
+  async runs(position: number, length: number): Promise<FileRun[]> {
+    return fileRuns(this.fd, position, length)
+  }
+
   async truncate(length: number): Promise<void> {
     this.#effects.before('file', `truncate ${this.path} ${length}`)
     await this.#handle.truncate(length)
@@ -76,7 +98,16 @@ export class Files {
 
   /** Opens for reading only. */
   async openRead(filePath: string): Promise<OpenFile> {
-    return new OpenFile(await fs.open(filePath, 'r'), this.#effects, filePath)
+    return new OpenFile(await openForReading(filePath, constants.O_RDONLY), this.#effects, filePath)
+  }
+
+  /** Opens a regular file for reading only, without waiting for what turns out to be a pipe. Throws EINVAL for that or a device. */
+  async openRegular(filePath: string): Promise<OpenFile> {
+    const handle = await openForReading(filePath, constants.O_RDONLY | constants.O_NONBLOCK)
+    const file = new OpenFile(handle, this.#effects, filePath)
+    if ((await file.stat()).isFile()) return file
+    await file.close()
+    throw errnoError('EINVAL', `${filePath} is not a regular file`)
   }
 
   /** Opens an existing file for reading and writing. */
@@ -113,6 +144,13 @@ export class Files {
   /** Directory entries, dot files included, sorted. */
   async list(directory: string): Promise<string[]> {
     return (await fs.readdir(directory)).sort()
+  }
+
+  /** Names of a directory, sorted, and whether the directory itself says that they are regular files. */
+  async listKinds(directory: string): Promise<{ name: string; regular: boolean }[]> {
+    const entries = await fs.readdir(directory, { withFileTypes: true })
+    const names = entries.map(entry => ({ name: entry.name, regular: entry.isFile() }))
+    return names.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   async stat(filePath: string): Promise<Stats> {

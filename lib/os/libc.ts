@@ -1,3 +1,5 @@
+import type koffiModule from 'koffi'
+
 /** The functions of the C library that Node has no name for. */
 export interface Libc {
   /** Returns 0, or the errno where the call failed. */
@@ -6,7 +8,23 @@ export interface Libc {
   readonly openlog: (ident: Buffer, options: number, facility: number) => void
   /** Sends one line as it is, without interpreting it as a format. */
   readonly syslog: (priority: number, line: string) => void
+  /** Copies up to `length` bytes from one file to another inside the kernel; a shorter count than asked for is no failure. */
+  readonly copyFileRange: (from: FilePlace, to: FilePlace, length: number) => Promise<CallResult>
+  /** As fallocate(2) with its mode bits; the value is 0. */
+  readonly fallocate: (fd: number, mode: number, range: { offset: number; length: number }) => Promise<CallResult>
+  /** As lseek(2); the value is the offset found. */
+  readonly lseek: (fd: number, offset: number, whence: number) => CallResult
 }
+
+/** A byte offset in an open file. */
+export interface FilePlace {
+  readonly fd: number
+  readonly position: number
+}
+
+/** What a system call returned, or why it failed. */
+export type CallResult =
+  { readonly value: number; readonly errno?: never } | { readonly value?: never; readonly errno: number }
 
 let loaded: Promise<Libc> | undefined
 
@@ -15,6 +33,9 @@ export function loadLibc(): Promise<Libc> {
   loaded ??= bind()
   return loaded
 }
+
+type Koffi = typeof koffiModule
+type Library = ReturnType<Koffi['load']>
 
 async function bind(): Promise<Libc> {
   const { default: koffi } = await import('koffi')
@@ -37,5 +58,41 @@ async function bind(): Promise<Libc> {
     syslog: (priority, line) => {
       syslog(priority, '%s', 'const char *', line)
     },
+    ...bindRanges(koffi, library),
   }
+}
+
+/** The calls for ranges of files. Positions are signed 64 bits, exact here up to 2^53. */
+function bindRanges(koffi: Koffi, library: Library): Pick<Libc, 'copyFileRange' | 'fallocate' | 'lseek'> {
+  const copy = library.func(
+    'intptr_t copy_file_range(int from, _Inout_ int64_t *fromOffset, int to, _Inout_ int64_t *toOffset, size_t length, unsigned int flags)',
+  )
+  const allocate = library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
+  const seek = library.func('int64_t lseek(int fd, int64_t offset, int whence)') as (
+    ...args: unknown[]
+  ) => number | bigint
+  return {
+    copyFileRange: (from, to, length) =>
+      callAside(koffi, copy, [from.fd, [from.position], to.fd, [to.position], length, 0]),
+    fallocate: (fd, mode, { offset, length }) => callAside(koffi, allocate, [fd, mode, offset, length]),
+    lseek: (fd, offset, whence) => toResult(koffi, Number(seek(fd, offset, whence))),
+  }
+}
+
+/**
+ * Calls on a worker thread. A failure's errno stays in that thread, so a call that failed is made once more on this one:
+ * it gives its reason, or its result where the reason has gone.
+ */
+async function callAside(koffi: Koffi, call: ReturnType<Library['func']>, args: unknown[]): Promise<CallResult> {
+  const value = await new Promise<number>((resolve, reject) => {
+    call.async(...args, (error: unknown, result: unknown) => {
+      if (error instanceof Error) reject(error)
+      else resolve(Number(result))
+    })
+  })
+  return value === -1 ? toResult(koffi, Number((call as (...args: unknown[]) => unknown)(...args))) : { value }
+}
+
+function toResult(koffi: Koffi, value: number): CallResult {
+  return value === -1 ? { errno: koffi.errno() } : { value }
 }

@@ -4,83 +4,68 @@ import { checkTables } from './checkWritable.ts'
 import { vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
 import type { ParentRef } from './parents.ts'
-import { rebuildBatmap } from './rebuildBatmap.ts'
+import type { Payload } from './Payload.ts'
 import { openStorage, type Storage } from './Storage.ts'
 import { openVhd, type VhdImage } from './VhdImage.ts'
-import { readLayer } from './VhdLayer.ts'
+import { readWritableLayer } from './VhdLayer.ts'
 
-/** Where coalesced sectors go. */
+/** The parent that a child is merged into. Positions are sectors of the guest's disk. */
 export interface CoalesceTarget {
-  /** Writes whole sectors from `sector` on. Throws ERANGE past the end of a VHD. */
-  write(sector: number, bytes: Buffer): Promise<void>
-  /** Makes everything durable, writes tables and footers, closes. */
+  /** Where the disk ends. */
+  readonly sectors: number
+  /** Changes of tables that wait for a flush. */
+  readonly pending: number
+  put(sector: number, payload: Payload): Promise<void>
+  flush(): Promise<void>
+  /** Makes everything durable and leaves a whole image. */
+  finish(): Promise<void>
   close(): Promise<void>
 }
 
-/** Changes of tables that may wait for a flush. */
-const MAX_PENDING = 64
-
 /**
- * Opens the parent for writing, hidden or not; a batmap that an earlier run left half written is made good. Throws EINVAL for a
- * VHD of another uuid or with damaged tables.
+ * Opens a parent for merging, hidden or not. Throws EINVAL for a VHD that is damaged or has another uuid than `uuid`:
+ * merging into a disk that the child does not mean would destroy it.
  */
-export async function openTarget(files: Files, parent: ParentRef, uuid: string): Promise<CoalesceTarget> {
-  if (parent.raw) return new FlatTarget(await openStorage(files, parent.path, true), Infinity)
+export async function openCoalesceTarget(files: Files, parent: ParentRef, uuid: string): Promise<CoalesceTarget> {
+  if (parent.raw) {
+    const storage = await openStorage(files, parent.path, true)
+    // A file grows with what is put behind its end; a device says ENOSPC.
+    return flatTarget(storage, Number.MAX_SAFE_INTEGER)
+  }
   const image = await openVhd(files, parent.path, { write: true })
   try {
     if (image.footer.uuid !== uuid) throw vhdError('EINVAL', `${parent.path} is not the disk its child means`)
-    if (image.isFixed) return new FlatTarget(image.storage, image.virtualSize)
-    await rebuildBatmap(image)
-    const layer = await readLayer(image)
-    checkTables(layer)
-    return new BlockTarget(image, new BlockWriter(layer))
+    return image.isFixed ? flatTarget(image.storage, image.virtualSize / SECTOR_SIZE) : await blockTarget(image)
   } catch (error) {
     await image.close()
     throw error
   }
 }
 
-/** A raw image, which grows as far as its storage lets it, or the data of a fixed disk. */
-class FlatTarget implements CoalesceTarget {
-  readonly #storage: Storage
-  readonly #size: number
-
-  constructor(storage: Storage, size: number) {
-    this.#storage = storage
-    this.#size = size
-  }
-
-  async write(sector: number, bytes: Buffer): Promise<void> {
-    requireRoom(this.#storage.path, sector * SECTOR_SIZE + bytes.length, this.#size)
-    await this.#storage.write(bytes, sector * SECTOR_SIZE)
-  }
-
-  async close(): Promise<void> {
-    await this.#storage.sync().finally(() => this.#storage.close())
+async function blockTarget(image: VhdImage): Promise<CoalesceTarget> {
+  const layer = await readWritableLayer(image)
+  checkTables(layer)
+  const writer = new BlockWriter(layer)
+  return {
+    sectors: layer.sectors,
+    get pending() {
+      return writer.pending
+    },
+    put: (sector, payload) => writer.put(sector, payload),
+    flush: () => writer.flush(),
+    finish: () => writer.finish(),
+    close: () => layer.close(),
   }
 }
 
-class BlockTarget implements CoalesceTarget {
-  readonly #image: VhdImage
-  readonly #writer: BlockWriter
-
-  constructor(image: VhdImage, writer: BlockWriter) {
-    this.#image = image
-    this.#writer = writer
+/** An image whose bytes are the guest's: there are no tables. */
+function flatTarget(storage: Storage, sectors: number): CoalesceTarget {
+  return {
+    sectors: Math.floor(sectors),
+    pending: 0,
+    put: (sector, payload) => payload.put(storage, sector * SECTOR_SIZE),
+    flush: () => storage.sync(),
+    finish: () => storage.sync(),
+    close: () => storage.close(),
   }
-
-  async write(sector: number, bytes: Buffer): Promise<void> {
-    const size = Math.ceil(this.#image.virtualSize / SECTOR_SIZE) * SECTOR_SIZE
-    requireRoom(this.#image.path, sector * SECTOR_SIZE + bytes.length, size)
-    await this.#writer.write(sector, bytes)
-    if (this.#writer.pending >= MAX_PENDING) await this.#writer.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.#writer.finish().finally(() => this.#image.close())
-  }
-}
-
-function requireRoom(path: string, end: number, size: number): void {
-  if (end > size) throw vhdError('ERANGE', `${path}: ${end} exceeds its ${size} bytes`)
 }

@@ -1,6 +1,6 @@
 import type { Files } from '../os/files.ts'
 import { asVhdError } from './errors.ts'
-import { type ByteRange, requireRange, type WritableDiskImage } from './DiskImage.ts'
+import { type ByteRange, requireRange, type StatusRange, type WritableDiskImage } from './DiskImage.ts'
 import { openStorage, type Storage } from './Storage.ts'
 
 /** A disk whose bytes are those of its file: a raw image or the data of a fixed VHD. */
@@ -24,19 +24,51 @@ export class RawImage implements WritableDiskImage {
   }
 
   async write(position: number, bytes: Buffer): Promise<void> {
-    requireRange(this, position, bytes.length)
-    this.#changed = true
-    await asVhdError(this.#storage.path, () => this.#storage.write(bytes, position))
+    await this.#change(position, bytes.length, () => this.#storage.write(bytes, position))
+  }
+
+  async writeZeroes(position: number, length: number, options: { readonly allocate?: boolean } = {}): Promise<void> {
+    await this.#change(position, length, () =>
+      options.allocate === true
+        ? this.#storage.writeZeroes(position, length)
+        : this.#storage.makeZero(position, length),
+    )
+  }
+
+  async trim(position: number, length: number): Promise<void> {
+    await this.#change(position, length, async () => {
+      await this.#storage.punchHole(position, length)
+    })
   }
 
   async flush(): Promise<void> {
     if (!this.#changed) return
-    await asVhdError(this.#storage.path, () => this.#storage.sync())
+    // Before the sync: what is written from here on is the next flush's.
     this.#changed = false
+    await asVhdError(this.#storage.path, () => this.#storage.sync()).catch((error: unknown) => {
+      this.#changed = true
+      throw error
+    })
+  }
+
+  async *status(position: number, length: number): AsyncIterableIterator<StatusRange> {
+    requireRange(this, position, length)
+    if (length === 0) return
+    for (const run of await asVhdError(this.#storage.path, () => this.#storage.file.runs(position, length))) {
+      yield { offset: run.position, length: run.length, kind: run.stored ? 'data' : 'zero' }
+    }
   }
 
   allocatedRanges(): ByteRange[] {
     return this.virtualSize === 0 ? [] : [{ offset: 0, length: this.virtualSize }]
+  }
+
+  async #change(position: number, length: number, change: () => Promise<void>): Promise<void> {
+    requireRange(this, position, length)
+    if (length === 0) return
+    await asVhdError(this.#storage.path, change).finally(() => {
+      this.#changed = true
+    })
   }
 
   async close(): Promise<void> {

@@ -1,26 +1,36 @@
 import type { ByteRange } from './DiskImage.ts'
 import { SECTOR_SIZE } from './layout.ts'
 import type { Storage } from './Storage.ts'
-import type { Layer } from './VhdLayer.ts'
+import type { Layer, LayerRun } from './VhdLayer.ts'
 
 /** A raw root or the data of a fixed disk: nothing is below, what is past its end is zero (spec datapath 13). */
 export class RawLayer implements Layer {
-  readonly #storage: Storage
+  readonly storage: Storage
   readonly #size: number
 
   constructor(storage: Storage, size: number) {
-    this.#storage = storage
+    this.storage = storage
     this.#size = size
   }
 
   get path(): string {
-    return this.#storage.path
+    return this.storage.path
   }
 
-  async fill(target: Buffer, sector: number): Promise<void> {
-    const position = sector * SECTOR_SIZE
-    const length = Math.min(target.length, this.#size - position)
-    if (length > 0) (await this.#storage.read(position, length)).copy(target)
+  locate(first: number, end: number): Promise<LayerRun[]> {
+    const held = Math.max(first, Math.min(end, Math.ceil(this.#size / SECTOR_SIZE)))
+    const runs = [
+      { first, end: held, position: first * SECTOR_SIZE },
+      { first: held, end, position: undefined },
+    ]
+    return Promise.resolve(runs.filter(run => run.first < run.end))
+  }
+
+  /** A raw image may end within a sector. */
+  async readInto(target: Buffer, position: number): Promise<void> {
+    const held = target.subarray(0, Math.max(0, this.#size - position))
+    await this.storage.readInto(held, position)
+    target.fill(0, held.length)
   }
 
   *ranges(): IterableIterator<ByteRange> {
@@ -28,6 +38,6 @@ export class RawLayer implements Layer {
   }
 
   async close(): Promise<void> {
-    await this.#storage.close()
+    await this.storage.close()
   }
 }

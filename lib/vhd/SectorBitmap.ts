@@ -17,10 +17,15 @@ export function* bitRuns(
 /** Sets the bits of `[first, end)`. Says whether any was clear before. */
 export function setBits(bitmap: Buffer, first: number, end: number): boolean {
   let changed = false
-  for (let sector = first; sector < end; sector++) {
-    if (hasBit(bitmap, sector)) continue
-    bitmap.writeUInt8(bitmap.readUInt8(sector >> 3) | (0x80 >> (sector & 7)), sector >> 3)
-    changed = true
+  let sector = first
+  while (sector < end) {
+    const byte = sector >> 3
+    const stop = Math.min(end, (byte + 1) * 8)
+    const old = bitmap.readUInt8(byte)
+    const mask = (0xff >> (sector & 7)) & (0xff << ((byte + 1) * 8 - stop))
+    changed ||= (old & mask) !== mask
+    bitmap.writeUInt8(old | mask, byte)
+    sector = stop
   }
   return changed
 }
@@ -28,6 +33,12 @@ export function setBits(bitmap: Buffer, first: number, end: number): boolean {
 /** Whether the first `count` bits are all set. */
 export function isFull(bitmap: Buffer, count: number): boolean {
   for (const run of bitRuns(bitmap, 0, count)) return run.present && run.end === count
+  return true
+}
+
+/** Whether the first `count` bits are all clear. */
+export function isEmpty(bitmap: Buffer, count: number): boolean {
+  for (const run of bitRuns(bitmap, 0, count)) return !run.present && run.end === count
   return true
 }
 

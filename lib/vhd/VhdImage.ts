@@ -15,7 +15,7 @@ import {
   TABLE_OFFSET,
   tableBytes,
 } from './layout.ts'
-import { openStorage, type Storage } from './Storage.ts'
+import { openRegularStorage, openStorage, type Storage } from './Storage.ts'
 
 export type FooterUsed = 'end' | 'end-511' | 'copy'
 
@@ -30,6 +30,8 @@ export interface OpenOptions {
   readonly allowPoisoned?: boolean
   /** Accept a disk whose file ends within its block table, only to look at it. */
   readonly allowTruncated?: boolean
+  /** For reading only: the directory says that this is a regular file, so that it need not be looked at before. */
+  readonly regular?: boolean
 }
 
 /** An open VHD: its storage, footer and, unless fixed, header. Tables are read when asked for (spec vhd 3). */
@@ -94,15 +96,17 @@ export class VhdImage {
     return batmap
   }
 
-  /** End of everything before the blocks, bytes (spec vhd 2.1). */
+  /** End of everything before the blocks, bytes (spec vhd 2.1). Throws EINVAL where that is not in the image. */
   endOfMetadata(batmap: Batmap | undefined): number {
     const { tableOffset, maxEntries, locators } = this.header
-    return Math.max(
+    const end = Math.max(
       TABLE_OFFSET,
       tableOffset + tableBytes(maxEntries),
       batmap === undefined ? 0 : batmap.header.offset + padToSector(batmap.header.reserved),
       ...locators.map(({ offset, space }) => offset + space),
     )
+    if (end > this.storage.size) throw vhdError('EINVAL', `${this.path}: metadata exceeds the image`)
+    return end
   }
 
   /** Where the next block or the end footer goes, bytes (spec vhd 2.7). */
@@ -125,7 +129,9 @@ export class VhdImage {
 
 /** Opens a VHD. Throws ENOENT, EISDIR, EPIPE (empty), EIO (cut off) or EINVAL (no VHD, poisoned, beyond bounds). */
 export async function openVhd(files: Files, path: string, options: OpenOptions = {}): Promise<VhdImage> {
-  const storage = await openStorage(files, path, options.write === true)
+  const storage = await (options.regular === true
+    ? openRegularStorage(files, path)
+    : openStorage(files, path, options.write === true))
   try {
     return await readVhd(storage, options)
   } catch (error) {

@@ -1,25 +1,35 @@
-import type { Batmap } from './Batmap.ts'
+import { Batmap, readBatmapHeader } from './Batmap.ts'
+import { BitmapCache } from './BitmapCache.ts'
 import type { BlockTable } from './BlockTable.ts'
 import type { ByteRange } from './DiskImage.ts'
-import { bitmapBytes, SECTOR_SIZE } from './layout.ts'
+import { batmapHeaderOffset } from './header.ts'
+import { batmapCoverage, bitmapBytes, SECTOR_SIZE } from './layout.ts'
 import { bitRuns } from './SectorBitmap.ts'
+import type { Storage } from './Storage.ts'
 import type { VhdImage } from './VhdImage.ts'
 import { VhdError } from './VhdUtil.ts'
 
-/** Fills sectors that a layer does not hold from the layer below. */
-export type ReadBelow = (target: Buffer, sector: number) => Promise<void>
+/** Sectors `[first, end)` of the guest's disk, and where a layer holds them: a byte offset in its file, or nowhere. */
+export interface LayerRun {
+  readonly first: number
+  readonly end: number
+  readonly position: number | undefined
+}
 
 /** One file of a chain. */
 export interface Layer {
   readonly path: string
-  /** Fills `target` (zeroes, whole sectors) from `sector` on; what this layer lacks is asked of `below`. */
-  fill(target: Buffer, sector: number, below: ReadBelow): Promise<void>
+  readonly storage: Storage
+  /** Which sectors of `[first, end)` this layer holds, ascending and without gaps. */
+  locate(first: number, end: number): Promise<LayerRun[]>
+  /** Reads what this layer holds from a byte offset of its file on. Throws EIO where the file lacks it. */
+  readInto(target: Buffer, position: number): Promise<void>
   ranges(): Iterable<ByteRange>
   close(): Promise<void>
 }
 
-/** Block bitmaps kept per layer. */
-const CACHED_BITMAPS = 256
+/** Bytes of bitmaps kept per layer: those of 8 GiB of guest data. */
+const CACHED_BITMAPS = 2 * 1024 * 1024
 
 /** The blocks of one dynamic or differencing disk. Tables are in memory; changes to them are seen by reads at once. */
 export class VhdLayer implements Layer {
@@ -28,7 +38,7 @@ export class VhdLayer implements Layer {
   readonly batmap: Batmap | undefined
   /** Bitmaps that differ from those on disk, by block. */
   readonly dirty = new Map<number, Buffer>()
-  readonly #cache = new Map<number, Buffer>()
+  readonly #cache = new BitmapCache(CACHED_BITMAPS)
 
   constructor(image: VhdImage, table: BlockTable, batmap: Batmap | undefined) {
     this.image = image
@@ -40,42 +50,57 @@ export class VhdLayer implements Layer {
     return this.image.path
   }
 
+  get storage(): Storage {
+    return this.image.storage
+  }
+
   get sectorsPerBlock(): number {
     return this.image.header.blockSize / SECTOR_SIZE
   }
 
-  async fill(target: Buffer, sector: number, below: ReadBelow): Promise<void> {
-    const last = Math.min(sector + target.length / SECTOR_SIZE, Math.ceil(this.image.virtualSize / SECTOR_SIZE))
-    let at = sector
-    while (at < last) {
+  /** Sectors of the virtual size. */
+  get sectors(): number {
+    return Math.ceil(this.image.virtualSize / SECTOR_SIZE)
+  }
+
+  async locate(first: number, end: number): Promise<LayerRun[]> {
+    const stop = Math.max(first, Math.min(end, this.sectors))
+    const runs: LayerRun[] = []
+    let at = first
+    while (at < stop) {
       const block = Math.floor(at / this.sectorsPerBlock)
-      const end = Math.min(last, (block + 1) * this.sectorsPerBlock)
-      const part = target.subarray((at - sector) * SECTOR_SIZE, (end - sector) * SECTOR_SIZE)
-      await this.#fillFromBlock(part, { block, first: at, end }, below)
-      at = end
+      const allocated = this.table.get(block) !== undefined
+      const next = allocated ? (block + 1) * this.sectorsPerBlock : this.#endOfUnallocated(block, stop)
+      const part = Math.min(stop, next)
+      if (allocated) runs.push(...(await this.#locateInBlock(block, at, part)))
+      else runs.push({ first: at, end: part, position: undefined })
+      at = part
     }
+    if (stop < end) runs.push({ first: stop, end, position: undefined })
+    return runs
   }
 
-  async #fillFromBlock(
-    target: Buffer,
-    { block, first, end }: { readonly block: number; readonly first: number; readonly end: number },
-    below: ReadBelow,
-  ): Promise<void> {
-    if (this.table.get(block) === undefined) return below(target, first)
-    const bitmap = this.batmap?.isFull(block) === true ? undefined : await this.bitmap(block)
+  readInto(target: Buffer, position: number): Promise<void> {
+    return this.storage.readInto(target, position)
+  }
+
+  #endOfUnallocated(block: number, stop: number): number {
+    let next = block + 1
+    while (next * this.sectorsPerBlock < stop && this.table.get(next) === undefined) next += 1
+    return next * this.sectorsPerBlock
+  }
+
+  async #locateInBlock(block: number, first: number, end: number): Promise<LayerRun[]> {
+    const data = this.dataOffset(block)
     const start = block * this.sectorsPerBlock
-    const whole = [{ present: true, first: first - start, end: end - start }]
-    for (const run of bitmap === undefined ? whole : bitRuns(bitmap, first - start, end - start)) {
-      const from = (start + run.first - first) * SECTOR_SIZE
-      const part = target.subarray(from, from + (run.end - run.first) * SECTOR_SIZE)
-      if (run.present) await this.#readPresent(part, this.dataOffset(block) + run.first * SECTOR_SIZE)
-      else await below(part, start + run.first)
-    }
-  }
-
-  async #readPresent(target: Buffer, position: number): Promise<void> {
-    const bytes = await this.image.storage.read(position, target.length)
-    bytes.copy(target)
+    const position = (sector: number): number => data + (sector - start) * SECTOR_SIZE
+    if (this.batmap?.isFull(block) === true) return [{ first, end, position: position(first) }]
+    const bitmap = await this.bitmap(block)
+    return [...bitRuns(bitmap, first - start, end - start)].map(run => ({
+      first: start + run.first,
+      end: start + run.end,
+      position: run.present ? position(start + run.first) : undefined,
+    }))
   }
 
   /** Byte offset of an allocated block's bitmap. */
@@ -90,21 +115,18 @@ export class VhdLayer implements Layer {
     return this.bitmapOffset(block) + bitmapBytes(this.image.header.blockSize)
   }
 
-  /** The bitmap of an allocated block as it is or will be on disk. Not to be changed. */
+  /** The bitmap of an allocated block, with changes that are not on disk yet. Not to be changed by the caller. */
   async bitmap(block: number): Promise<Buffer> {
-    const known = this.dirty.get(block) ?? this.#cache.get(block)
-    if (known !== undefined) return known
-    const bitmap = await this.image.storage.read(this.bitmapOffset(block), bitmapBytes(this.image.header.blockSize))
-    this.keep(block, bitmap)
-    return bitmap
+    const changed = this.dirty.get(block)
+    if (changed !== undefined) return changed
+    const length = bitmapBytes(this.image.header.blockSize)
+    return this.#cache.get(block, () => this.storage.read(this.bitmapOffset(block), length))
   }
 
-  /** Caches a bitmap that is on disk; the oldest one makes room. */
+  /** Takes over a changed bitmap that is on disk now. */
   keep(block: number, bitmap: Buffer): void {
-    this.#cache.delete(block)
-    this.#cache.set(block, bitmap)
-    const [oldest] = this.#cache.keys()
-    if (this.#cache.size > CACHED_BITMAPS && oldest !== undefined) this.#cache.delete(oldest)
+    this.dirty.delete(block)
+    this.#cache.keep(block, bitmap)
   }
 
   *ranges(): IterableIterator<ByteRange> {
@@ -122,6 +144,16 @@ export async function readLayer(image: VhdImage): Promise<VhdLayer> {
   return new VhdLayer(image, await image.readTable(), await batmapIfValid(image))
 }
 
+/**
+ * Reads the tables of a disk that is to be written. Where a crash came between the bits of the batmap and their checksum
+ * it starts anew with clear bits, which are always safe (spec vhd 2.6). Throws EINVAL where the batmap has no valid header.
+ */
+export async function readWritableLayer(image: VhdImage): Promise<VhdLayer> {
+  const table = await image.readTable()
+  const batmap = (await batmapIfValid(image)) ?? (image.footer.hasBatmap ? await clearBatmap(image) : undefined)
+  return new VhdLayer(image, table, batmap)
+}
+
 async function batmapIfValid(image: VhdImage): Promise<Batmap | undefined> {
   try {
     return await image.readBatmap()
@@ -129,4 +161,9 @@ async function batmapIfValid(image: VhdImage): Promise<Batmap | undefined> {
     if (error instanceof VhdError && error.code === 'EINVAL') return undefined
     throw error
   }
+}
+
+async function clearBatmap(image: VhdImage): Promise<Batmap> {
+  const header = await readBatmapHeader(image.storage, batmapHeaderOffset(image.header))
+  return new Batmap(header, Buffer.alloc(batmapCoverage(image.virtualSize)))
 }

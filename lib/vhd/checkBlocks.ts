@@ -2,6 +2,7 @@ import type { Batmap } from './Batmap.ts'
 import type { BlockTable } from './BlockTable.ts'
 import { vhdError } from './errors.ts'
 import { bitmapBytes, FOOTER_SIZE, SECTOR_SIZE } from './layout.ts'
+import { Overlaps } from './Overlaps.ts'
 import { bitRuns } from './SectorBitmap.ts'
 import type { VhdImage } from './VhdImage.ts'
 import { VhdError } from './VhdUtil.ts'
@@ -18,12 +19,12 @@ export async function checkBlocks(image: VhdImage, options: BlockCheckOptions): 
   requireTableForSize(image)
   const table = await image.readTable()
   const end = image.storage.size - (options.allowMissingEndFooter === true ? 0 : FOOTER_SIZE)
-  const overlapping = options.allowOverlap === true ? new Set<number>() : overlappingBlocks(table, image.blockSpan)
+  const overlapping = options.allowOverlap === true ? undefined : new Overlaps(table, image.blockSpan)
   for (const { block, sector } of table.allocated()) {
     const offset = sector * SECTOR_SIZE
     if (offset < start) throw vhdError('EINVAL', `${describe(block, sector)} clobbers headers`)
     if (offset + image.blockSpan > end) throw vhdError('EINVAL', `${describe(block, sector)} clobbers footer`)
-    if (overlapping.has(block)) throw overlapError(table, block, image.blockSpan)
+    if (overlapping?.has(block) === true) throw overlapError(table, block, image.blockSpan)
     if (options.checkUnusedSectors === true) await requireUnusedZero(image, block, sector)
   }
 }
@@ -73,18 +74,6 @@ async function readBatmap(image: VhdImage): Promise<Batmap | undefined> {
     if (!(error instanceof VhdError)) throw error
     throw vhdError(error.code, `error calculating end of metadata: -${error.errno}`, error)
   }
-}
-
-/** All blocks that share a byte with another one: equal lengths, so only neighbours on the disk can. */
-export function overlappingBlocks(table: BlockTable, span: number): Set<number> {
-  const sorted = [...table.allocated()].sort((a, b) => a.sector - b.sector)
-  const found = new Set<number>()
-  for (const [index, current] of sorted.entries()) {
-    const next = sorted[index + 1]
-    if (next === undefined || (next.sector - current.sector) * SECTOR_SIZE >= span) continue
-    found.add(current.block).add(next.block)
-  }
-  return found
 }
 
 function overlapError(table: BlockTable, block: number, span: number): VhdError {

@@ -1,12 +1,12 @@
-import { overlappingBlocks } from './checkBlocks.ts'
 import { vhdError } from './errors.ts'
 import { bitmapBytes, SECTOR_SIZE } from './layout.ts'
+import { Overlaps } from './Overlaps.ts'
 import type { VhdLayer } from './VhdLayer.ts'
 
-/** Throws EROFS for a hidden disk and EINVAL for one whose tables would lead writes astray (spec datapath 14.2). */
+/** Throws EROFS for a hidden disk and EINVAL as `checkTables` (spec datapath 14.2). */
 export function checkWritable(layer: VhdLayer): void {
-  const { image } = layer
-  if (image.footer.hidden !== 0) throw vhdError('EROFS', `${image.path} is hidden: others may depend on it`)
+  const { footer, path } = layer.image
+  if (footer.hidden !== 0) throw vhdError('EROFS', `${path} is hidden: others may depend on it`)
   checkTables(layer)
 }
 
@@ -21,6 +21,6 @@ export function checkTables({ image, table, batmap }: VhdLayer): void {
       throw vhdError('EINVAL', `${image.path}: block ${block} lies outside the data`)
     }
   }
-  const [overlapping] = overlappingBlocks(table, image.blockSpan)
+  const overlapping = new Overlaps(table, image.blockSpan).first()
   if (overlapping !== undefined) throw vhdError('EINVAL', `${image.path}: block ${overlapping} overlaps another one`)
 }

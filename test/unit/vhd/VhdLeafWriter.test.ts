@@ -144,7 +144,7 @@ describe('the order of writes', () => {
     }, seen)
     const [gap, table, bitmap, data] = ['write 3072+512', 'write 1536+512', 'write 3584+512', 'write 8192+1024']
     expect(seen.map(detail => detail.replace(`${disk} `, '').replace(` ${disk}`, ''))).toEqual([
-      ...[gap, 'truncate 2101248', data, bitmap, 'fsync', table, 'fsync'],
+      ...[gap, data, 'truncate 2101248', bitmap, 'fsync', table, 'fsync'],
       ...['write 4096+512', 'fsync', bitmap, 'fsync'],
       ...['write 2101248+512', 'write 0+512', 'fsync'],
     ])

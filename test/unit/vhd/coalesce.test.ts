@@ -1,28 +1,19 @@
 import * as fs from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { type CoalesceOptions, coalesce } from '../../../lib/vhd/coalesce.ts'
-import {
-  BLOCK,
-  countEffects,
-  files,
-  filesCutAt,
-  filesFailingAt,
-  makeUtil,
-  readGuest,
-  scratch,
-  writeGuest,
-} from './support.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { coalesce } from '../../../lib/vhd/coalesce.ts'
+import { createFixedDisk } from '../../../lib/vhd/create.ts'
+import { openImage } from '../../../lib/vhd/openImage.ts'
+import { goldenCases, goldenFile, sha256 } from '../../conformance/vhdGolden.ts'
+import { MemoryFiles } from './MemoryFiles.ts'
+import { makeSmallChild, makeSmallDisk, SMALL_BLOCK, SMALL_SIZE } from './smallDisk.ts'
+import { coin, files as realFiles, makeUtil, newUuid, PowerCut, scratch } from './support.ts'
 
-const SECTOR = 512
-const util = makeUtil()
+const LEAF = '/sr/leaf.vhd'
+const BATMAP = 1536 + 512
 
-interface Chain {
-  readonly directory: string
-  readonly base: string
-  readonly leaf: string
-}
+type ParentKind = 'dynamic' | 'differencing' | 'fixed' | 'raw'
 
 interface Write {
   readonly sector: number
@@ -30,222 +21,210 @@ interface Write {
   readonly fill: number
 }
 
-async function makeChain(blocks = 4): Promise<Chain> {
-  const directory = scratch()
-  const chain = { directory, base: path.join(directory, 'base.vhd'), leaf: path.join(directory, 'leaf.vhd') }
-  await util.create(chain.base, blocks * BLOCK)
-  await util.snapshot(chain.leaf, chain.base)
-  return chain
-}
-
-async function apply(file: string, writes: readonly Write[]): Promise<void> {
-  for (const { sector, count, fill } of writes)
-    await writeGuest(file, sector * SECTOR, Buffer.alloc(count * SECTOR, fill))
-}
-
-/** A parent with a full, a partial and an absent block under a child that has each kind on top of each. */
-async function makeMixedChain(): Promise<Chain> {
-  const chain = await makeChain(6)
-  await apply(chain.base, [
-    { sector: 0, count: 4096, fill: 1 },
-    { sector: 4096, count: 100, fill: 2 },
-    { sector: 3 * 4096 + 7, count: 4089, fill: 3 },
-  ])
-  await apply(chain.leaf, [
-    { sector: 10, count: 20, fill: 4 },
-    { sector: 4096 + 50, count: 100, fill: 5 },
-    { sector: 2 * 4096, count: 4096, fill: 6 },
-    { sector: 3 * 4096, count: 7, fill: 7 },
-    { sector: 5 * 4096 + 4000, count: 96, fill: 8 },
-  ])
-  await util.setHidden(chain.base, true)
-  return chain
-}
-
-async function merge(chain: Chain, options?: CoalesceOptions): Promise<number> {
-  return (await coalesce(files, chain.leaf, options)).sectors
-}
-
-describe('coalesce', () => {
-  it('gives the parent what a guest reads through the child, and the child stays as it is', async () => {
-    const chain = await makeMixedChain()
-    const before = { guest: await readGuest(chain.leaf), leaf: fs.readFileSync(chain.leaf) }
-    expect(await merge(chain)).toBe(20 + 100 + 4096 + 7 + 96)
-    expect((await readGuest(chain.base)).equals(before.guest)).toBe(true)
-    expect(fs.readFileSync(chain.leaf).equals(before.leaf)).toBe(true)
-    expect((await readGuest(chain.leaf)).equals(before.guest)).toBe(true)
-    expect(await util.hidden(chain.base)).toBe(true)
-    await util.check(chain.base)
+const SECTORS = SMALL_SIZE / 512
+const write: fc.Arbitrary<Write> = fc
+  .record({
+    sector: fc.oneof(
+      fc.nat(SECTORS - 1),
+      fc.nat(11).map(block => block * 8),
+    ),
+    count: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(8, 16)),
+    fill: fc.integer({ min: 1, max: 255 }),
   })
+  .map(item => ({ ...item, count: Math.min(item.count, SECTORS - item.sector) }))
 
-  it('agrees with a model for any writes above and below', async () => {
-    const write = fc.record({
-      sector: fc.nat(2 * 4096 - 1),
-      count: fc.integer({ min: 1, max: 5000 }),
-      fill: fc.integer({ min: 1, max: 255 }),
-    })
-    const writes = fc.array(
-      write.map(one => ({ ...one, count: Math.min(one.count, 2 * 4096 - one.sector) })),
-      { maxLength: 4 },
-    )
+const family = fc.record({
+  kind: fc.constantFrom<ParentKind>('dynamic', 'differencing', 'fixed', 'raw'),
+  inParent: fc.array(write, { maxLength: 5 }),
+  inChild: fc.array(write, { minLength: 1, maxLength: 8 }),
+})
+
+interface Family {
+  readonly kind: ParentKind
+  readonly inParent: readonly Write[]
+  readonly inChild: readonly Write[]
+}
+
+describe('coalescing', () => {
+  it('gives any kind of parent the content of the child, which stays as it is', async () => {
     await fc.assert(
-      fc.asyncProperty(writes, writes, async (below, above) => {
-        const chain = await makeChain(2)
-        await apply(chain.base, below)
-        await apply(chain.leaf, above)
-        const model = Buffer.alloc(2 * BLOCK)
-        const present = new Set<number>()
-        for (const { sector, count, fill } of [...below, ...above])
-          model.fill(fill, sector * SECTOR, (sector + count) * SECTOR)
-        for (const { sector, count } of above) for (let at = 0; at < count; at++) present.add(sector + at)
-        expect(await merge(chain)).toBe(present.size)
-        expect((await readGuest(chain.base)).equals(model)).toBe(true)
-        await util.check(chain.base)
+      fc.asyncProperty(family, async shape => {
+        const files = new MemoryFiles()
+        const parent = await makeFamily(files, shape)
+        const expected = await readAll(files, LEAF)
+        const child = files.nodes.get(LEAF)?.content()
+        const sectors = sectorsWritten(shape.inChild)
+        expect(await coalesce(files, LEAF)).toEqual({ sectors })
+        expect((await readAll(files, parent)).equals(expected)).toBe(true)
+        const after = files.nodes.get(parent)?.content()
+        expect(await coalesce(files, LEAF)).toEqual({ sectors })
+        expect(
+          files.nodes
+            .get(parent)
+            ?.content()
+            .equals(after ?? Buffer.alloc(0)),
+        ).toBe(true)
+        expect(
+          files.nodes
+            .get(LEAF)
+            ?.content()
+            .equals(child ?? Buffer.alloc(0)),
+        ).toBe(true)
+        if (shape.kind !== 'raw') await makeUtil({ files }).check(parent)
       }),
-      { numRuns: 25 },
+      { numRuns: 200 },
     )
   })
 
-  it('writes into a raw parent and makes a short one longer', async () => {
+  it('loses nothing when the power is cut at any effect, and another run finishes', async () => {
+    await fc.assert(
+      fc.asyncProperty(family, fc.integer({ min: 1, max: 50 }), fc.nat(), async (shape, at, seed) => {
+        const files = new MemoryFiles()
+        const parent = await makeFamily(files, shape)
+        const expected = await readAll(files, LEAF)
+        await coalesce(files.withEffects(new PowerCut(at)), LEAF).catch((error: unknown) => {
+          expect(String(error)).toContain('no power')
+        })
+        for (const node of files.nodes.values()) node.cutPower(coin(seed))
+        expect((await readAll(files, LEAF)).equals(expected)).toBe(true)
+        await coalesce(files, LEAF)
+        expect((await readAll(files, parent)).equals(expected)).toBe(true)
+        if (shape.kind !== 'raw') await makeUtil({ files }).check(parent)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it.each([
+    ['coalesced', 8193],
+    ['coalesced-raw', 4096],
+  ])('leaves the bytes the reference leaves: %s', async (name, expectedSectors) => {
+    const golden = goldenCases().find(item => item.name === name)
+    if (golden === undefined) throw new Error(`no case ${name}`)
     const directory = scratch()
-    const [base, leaf] = [path.join(directory, 'base.raw'), path.join(directory, 'leaf.vhd')]
-    fs.writeFileSync(base, Buffer.alloc(BLOCK + 3 * SECTOR, 9))
-    await util.snapshot(leaf, base, { parentRaw: true })
-    await util.resize(leaf, 3 * BLOCK, path.join(directory, 'journal'))
-    await writeGuest(leaf, SECTOR, Buffer.alloc(SECTOR, 1))
-    await writeGuest(leaf, 2 * BLOCK, Buffer.alloc(SECTOR, 2))
-    expect(await coalesce(files, leaf)).toEqual({ sectors: 2 })
-    const content = fs.readFileSync(base)
-    expect(content.length).toBe(2 * BLOCK + SECTOR)
-    expect(content.subarray(0, 3 * SECTOR)).toEqual(Buffer.concat([9, 1, 9].map(fill => Buffer.alloc(SECTOR, fill))))
-    expect(content.subarray(BLOCK, BLOCK + 3 * SECTOR)).toEqual(Buffer.alloc(3 * SECTOR, 9))
-    expect(content.subarray(BLOCK + 3 * SECTOR, 2 * BLOCK).every(byte => byte === 0)).toBe(true)
-    expect(content.subarray(2 * BLOCK)).toEqual(Buffer.alloc(SECTOR, 2))
-  })
-
-  it('writes into a fixed disk', async () => {
-    const directory = scratch()
-    const [base, leaf] = [path.join(directory, 'base.vhd'), path.join(directory, 'leaf.vhd')]
-    await util.create(base, BLOCK, { fixed: true })
-    await util.snapshot(leaf, base)
-    await writeGuest(leaf, 5 * SECTOR, Buffer.alloc(SECTOR, 1))
-    await coalesce(files, leaf)
-    const content = fs.readFileSync(base)
-    expect(content.length).toBe(BLOCK + SECTOR)
-    expect(content.subarray(5 * SECTOR, 6 * SECTOR)).toEqual(Buffer.alloc(SECTOR, 1))
-    await util.check(base)
-  })
-
-  it('fails with ERANGE for data past the end of the parent', async () => {
-    const chain = await makeChain(1)
-    await util.resize(chain.leaf, 3 * BLOCK, path.join(chain.directory, 'journal'))
-    await writeGuest(chain.leaf, 2 * BLOCK, Buffer.alloc(SECTOR, 1))
-    await expect(merge(chain)).rejects.toMatchObject({ code: 'ERANGE' })
-    await util.check(chain.base)
-  })
-
-  it('ignores the size of a child that holds nothing past the end of its parent', async () => {
-    const chain = await makeChain(1)
-    await util.resize(chain.leaf, 3 * BLOCK, path.join(chain.directory, 'journal'))
-    await writeGuest(chain.leaf, 0, Buffer.alloc(SECTOR, 1))
-    expect(await merge(chain)).toBe(1)
+    const [before, base] = name === 'coalesced' ? ['base-before.vhd', 'base.vhd'] : [undefined, 'base.raw']
+    const content = before === undefined ? Buffer.alloc(6 * 1024 * 1024, 17) : goldenFile(golden, before)
+    fs.writeFileSync(path.join(directory, base), content)
+    fs.writeFileSync(path.join(directory, 'leaf.vhd'), goldenFile(golden, 'leaf.vhd'))
+    const leaf = path.join(directory, 'leaf.vhd')
+    expect(await coalesce(realFiles, leaf, { boundary: directory })).toEqual({ sectors: expectedSectors })
+    const expected = golden.files.find(file => file.path === base)?.sha256
+    expect(sha256(fs.readFileSync(path.join(directory, base)))).toBe(expected)
   })
 })
 
-describe('what coalesce refuses', () => {
-  it('leaves a file alone that is not the parent the child means', async () => {
-    const chain = await makeMixedChain()
-    await util.create(chain.base, 6 * BLOCK)
-    const before = fs.readFileSync(chain.base)
-    await expect(merge(chain)).rejects.toMatchObject({ code: 'EINVAL' })
-    expect(fs.readFileSync(chain.base).equals(before)).toBe(true)
+describe('coalescing into a parent', () => {
+  let files: MemoryFiles
+  let parent: string
+
+  beforeEach(async () => {
+    files = new MemoryFiles()
+    const inChild = [
+      { sector: 0, count: 8, fill: 1 },
+      { sector: 50, count: 3, fill: 2 },
+    ]
+    parent = await makeFamily(files, { kind: 'dynamic', inParent: [{ sector: 8, count: 8, fill: 9 }], inChild })
   })
 
-  it('a disk without a parent, and one whose parent is missing', async () => {
-    const chain = await makeChain()
-    await expect(coalesce(files, chain.base)).rejects.toMatchObject({ code: 'EINVAL' })
-    fs.unlinkSync(chain.base)
-    await expect(merge(chain)).rejects.toMatchObject({ code: 'ENOENT' })
+  it('works where the parent is hidden', async () => {
+    await makeUtil({ files }).setHidden(parent, true)
+    await coalesce(files, LEAF)
+    expect((await readAll(files, parent)).subarray(50 * 512, 53 * 512)).toEqual(Buffer.alloc(3 * 512, 2))
+    expect(await makeUtil({ files }).hidden(parent)).toBe(true)
   })
 
-  it('a disk that names itself as its parent', async () => {
-    const chain = await makeMixedChain()
-    fs.unlinkSync(chain.base)
-    fs.linkSync(chain.leaf, chain.base)
-    const before = fs.readFileSync(chain.leaf)
-    await expect(merge(chain)).rejects.toMatchObject({ code: 'ELOOP' })
-    expect(fs.readFileSync(chain.leaf).equals(before)).toBe(true)
+  it('tells how far it is, block by block', async () => {
+    const told: string[] = []
+    await coalesce(files, LEAF, { onProgress: (done, all) => told.push(`${done}/${all}`) })
+    expect(told).toEqual(Array.from({ length: 13 }, (_, index) => `${index}/12`))
   })
 
-  it('a parent outside the boundary', async () => {
-    const outside = scratch()
-    const boundary = path.join(outside, 'sr')
-    fs.mkdirSync(boundary)
-    const [base, leaf] = [path.join(outside, 'base.vhd'), path.join(boundary, 'leaf.vhd')]
-    await util.create(base, BLOCK)
-    await util.snapshot(leaf, base)
-    await writeGuest(leaf, 0, Buffer.alloc(SECTOR, 1))
-    const before = fs.readFileSync(base)
-    await expect(coalesce(files, leaf, { boundary })).rejects.toMatchObject({ code: 'EACCES' })
-    expect(fs.readFileSync(base).equals(before)).toBe(true)
+  it('ends when it is told to, leaving a sound parent', async () => {
+    const control = new AbortController()
+    const expected = await readAll(files, LEAF)
+    const stop = (done: number): void => {
+      if (done === 3) control.abort(new Error('enough'))
+    }
+    await expect(coalesce(files, LEAF, { signal: control.signal, onProgress: stop })).rejects.toThrow('enough')
+    await makeUtil({ files }).check(parent)
+    expect((await readAll(files, parent)).subarray(0, 512)).toEqual(Buffer.alloc(512, 1))
+    expect((await readAll(files, parent)).subarray(50 * 512, 51 * 512)).toEqual(Buffer.alloc(512))
+    await coalesce(files, LEAF)
+    expect((await readAll(files, parent)).equals(expected)).toBe(true)
+  })
+
+  it('mends a batmap that a crash left half written', async () => {
+    files.nodes.get(parent)?.write(Buffer.from([0x55]), BATMAP + 512)
+    await expect(makeUtil({ files }).check(parent)).rejects.toMatchObject({ code: 'EINVAL' })
+    const expected = await readAll(files, LEAF)
+    await coalesce(files, LEAF)
+    expect((await readAll(files, parent)).equals(expected)).toBe(true)
+    await makeUtil({ files }).check(parent)
+  })
+
+  it('is refused for a parent that has become another disk', async () => {
+    await makeSmallDisk(files, parent)
+    const before = files.nodes.get(parent)?.content()
+    await expect(coalesce(files, LEAF)).rejects.toMatchObject({ code: 'EINVAL' })
+    expect(
+      files.nodes
+        .get(parent)
+        ?.content()
+        .equals(before ?? Buffer.alloc(0)),
+    ).toBe(true)
+  })
+
+  it('is refused for a disk without a parent, a missing one and one outside the boundary', async () => {
+    await expect(coalesce(files, parent)).rejects.toMatchObject({ code: 'EINVAL' })
+    files.put('/other/x.vhd', Buffer.alloc(512))
+    await expect(coalesce(files, LEAF, { boundary: '/other' })).rejects.toMatchObject({ code: 'EACCES' })
+    await files.unlink(parent)
+    await expect(coalesce(files, LEAF)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('stops at the first sector past its end', async () => {
+    const small = '/sr/small.vhd'
+    const size = 4 * SMALL_BLOCK
+    await makeSmallDisk(files, small, size)
+    await makeSmallChild(files, '/sr/big.vhd', { parent: small })
+    const child = await openImage(files, '/sr/big.vhd', { write: true })
+    await child.write(0, Buffer.alloc(SMALL_SIZE, 3))
+    await child.close()
+    await expect(coalesce(files, '/sr/big.vhd')).rejects.toMatchObject({ code: 'ERANGE', errno: 34 })
+    expect((await readAll(files, small)).equals(Buffer.alloc(size, 3))).toBe(true)
+    await makeUtil({ files }).check(small)
   })
 })
 
-describe('an interrupted coalesce', () => {
-  /** After the interruption the child still reads the same, and a second run finishes the work. */
-  async function expectFinishable(chain: Chain, guest: Buffer): Promise<void> {
-    expect((await readGuest(chain.leaf)).equals(guest)).toBe(true)
-    await merge(chain)
-    expect((await readGuest(chain.base)).equals(guest)).toBe(true)
-    await util.check(chain.base)
+/** Makes a parent of some kind and its child; returns the parent's name. */
+async function makeFamily(files: MemoryFiles, { kind, inParent, inChild }: Family): Promise<string> {
+  const parent = kind === 'raw' ? '/sr/parent.raw' : '/sr/parent.vhd'
+  if (kind === 'raw') files.put(parent, Buffer.alloc(SMALL_SIZE, 5))
+  else if (kind === 'fixed') await createFixedDisk(files, { path: parent, size: SMALL_SIZE, uuid: newUuid(), now: 0 })
+  else if (kind === 'dynamic') await makeSmallDisk(files, parent)
+  else {
+    await makeSmallDisk(files, '/sr/root.vhd')
+    await writeAll(files, '/sr/root.vhd', [{ sector: 20, count: 30, fill: 77 }])
+    await makeSmallChild(files, parent, { parent: '/sr/root.vhd' })
   }
+  await writeAll(files, parent, inParent)
+  await makeSmallChild(files, LEAF, { parent, raw: kind === 'raw' })
+  await writeAll(files, LEAF, inChild)
+  return parent
+}
 
-  it('is finished by a second run, wherever the power went', async () => {
-    const template = await makeMixedChain()
-    const guest = await readGuest(template.leaf)
-    const base = fs.readFileSync(template.base)
-    const effects = await countEffects(async counted => {
-      await coalesce(counted, template.leaf)
-    })
-    expect(effects).toBeGreaterThan(10)
-    for (let effect = 1; effect <= effects; effect++) {
-      fs.writeFileSync(template.base, base)
-      await expect(coalesce(filesCutAt(effect), template.leaf), `effect ${effect}`).rejects.toThrow()
-      await expectFinishable(template, guest)
-    }
-  })
+async function writeAll(files: MemoryFiles, name: string, writes: readonly Write[]): Promise<void> {
+  const disk = await openImage(files, name, { write: true })
+  for (const { sector, count, fill } of writes) await disk.write(sector * 512, Buffer.alloc(count * 512, fill))
+  await disk.close()
+}
 
-  it('is finished by a second run after the storage was full', async () => {
-    const template = await makeMixedChain()
-    const guest = await readGuest(template.leaf)
-    const base = fs.readFileSync(template.base)
-    for (let effect = 1; effect <= 10; effect++) {
-      fs.writeFileSync(template.base, base)
-      await expect(coalesce(filesFailingAt(effect), template.leaf)).rejects.toMatchObject({ code: 'ENOSPC' })
-      await expectFinishable(template, guest)
-    }
-  })
+function sectorsWritten(writes: readonly Write[]): number {
+  const sectors = writes.flatMap(({ sector, count }) => Array.from({ length: count }, (_, index) => sector + index))
+  return new Set(sectors).size
+}
 
-  it('stops at the next block when it is cancelled, with a parent that is whole', async () => {
-    const chain = await makeMixedChain()
-    const guest = await readGuest(chain.leaf)
-    const controller = new AbortController()
-    const reason = new Error('enough')
-    const seen: number[] = []
-    const onProgress = (done: number): void => {
-      seen.push(done)
-      if (done === 3) controller.abort(reason)
-    }
-    await expect(merge(chain, { onProgress, signal: controller.signal })).rejects.toBe(reason)
-    expect(seen).toEqual([0, 1, 2, 3])
-    await util.check(chain.base)
-    await expectFinishable(chain, guest)
-  })
-
-  it('tells its progress up to the end', async () => {
-    const chain = await makeChain(4)
-    const seen: (readonly [number, number])[] = []
-    await merge(chain, { onProgress: (...progress) => seen.push(progress) })
-    expect(seen).toEqual([0, 1, 2, 3, 4].map(done => [done, 4]))
-  })
-})
+async function readAll(files: MemoryFiles, name: string): Promise<Buffer> {
+  const disk = await openImage(files, name)
+  return disk.read(0, disk.virtualSize).finally(() => disk.close())
+}

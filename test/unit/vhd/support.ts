@@ -88,3 +88,14 @@ export async function readGuest(file: string, boundary?: string): Promise<Buffer
   const image = await openImage(files, file, boundary === undefined ? {} : { boundary })
   return image.read(0, image.virtualSize).finally(() => image.close())
 }
+
+/** A fair coin, the same for the same seed. */
+export function coin(seed: number): () => boolean {
+  let state = seed >>> 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state & 1) === 1
+  }
+}
