@@ -1,8 +1,5 @@
-import * as fs from 'node:fs/promises'
-import path from 'node:path'
 import { expect } from 'vitest'
 import { XapiError } from '../../lib/xapi/XapiClient.ts'
-import { scanDirectory } from '../../lib/vhd/scan.ts'
 import type { World } from '../support/World.ts'
 
 /** Content of a disk: SHA-256 of what a guest reads, and size in bytes. */
@@ -34,12 +31,11 @@ const WITHOUT_TRACE = /^(xapi [a-z_A-Z]+\.get_|file fsync|lock )/
 
 /** Every effect of the operation that changes something, in the order of a run that is not disturbed. */
 export async function effectsOf({ world, act }: Scenario): Promise<Effect[]> {
-  const trace = path.join(world.root, 'trace')
-  await fs.rm(trace, { force: true })
-  await world.restore(`trace:${trace}`)
+  await world.takeTrace()
+  await world.restore(`trace:${world.root}/trace`)
   await act()
   const effects: Effect[] = []
-  for (const line of (await fs.readFile(trace, 'utf8')).trimEnd().split('\n')) {
+  for (const line of await world.takeTrace()) {
     const [, index = '', what = ''] = /^(\d+) (.*)$/.exec(line) ?? []
     if (index === '1' && effects.length > 0) break
     effects.push({ index: Number(index), what })
@@ -91,11 +87,10 @@ export async function survivesKilledRecovery(scenario: Scenario, point: string):
     expect(error?.params[0], point).toBe('received signal: SIGKILL')
     await world.start(fist)
   }
-  const trace = path.join(world.root, 'trace')
-  await fs.rm(trace, { force: true })
-  await interrupt(`trace:${trace}`)
+  await world.takeTrace()
+  await interrupt(`trace:${world.root}/trace`)
   await world.scan()
-  const lines = (await fs.readFile(trace, 'utf8')).trimEnd().split('\n')
+  const lines = await world.takeTrace()
   const firstRun = lines.slice(
     0,
     Math.max(lines.indexOf(lines.find((line, at) => at > 0 && line.startsWith('1 ')) ?? ''), 0) || undefined,
@@ -157,7 +152,7 @@ export async function expectConsistent(world: World, where: string): Promise<voi
   const names = await world.names()
   const strange = names.filter(name => !/^([0-9a-f-]{36}\.(vhd|raw)|sm-hardlink\.conf)$/.test(name))
   expect(strange, `${where}: leftovers`).toEqual([])
-  const rows = await scanDirectory(world.system.files, world.location)
+  const rows = await world.images()
   const records = new Map([...(await world.records()).values()].map(record => [record.uuid, record]))
   for (const row of rows) {
     if ('error' in row) throw new Error(`${where}: ${row.name} is broken: ${row.error.message}`)
