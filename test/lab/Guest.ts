@@ -6,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deserialize, serialize } from 'node:v8'
 import { projectRoot } from '../support/World.ts'
+import type { ClassName } from './agent/objects.ts'
 import { errorOf, type Answer, type Question, type RunOutcome } from './protocol.ts'
 
 export interface GuestOptions {
@@ -21,12 +22,19 @@ export interface GuestOptions {
 const BOOT_TIMEOUT_MS = 120_000
 const POLL_MS = 10
 const RUN_TIMEOUT_MS = 120_000
+const CALL_TIMEOUT_MS = 300_000
+
+export interface RemoteObject {
+  readonly facts: Readonly<Record<string, string>>
+  readonly ask: (method: string, ...args: unknown[]) => Promise<unknown>
+}
 
 /** A Linux of its own, booted from this machine's file tree without being able to change it (docs/lab.md). */
 export class Guest {
   readonly #process: ChildProcess
   readonly #directory: string
   #questions = 0
+  #objects = 0
 
   private constructor(child: ChildProcess, directory: string) {
     this.#process = child
@@ -62,11 +70,20 @@ export class Guest {
   /** As `run`, for scripts that may fail. */
   async attempt(script: string, timeoutMs = RUN_TIMEOUT_MS): Promise<RunOutcome> {
     const question = { kind: 'run', script, timeoutMs } as const
-    return (await this.ask(question, timeoutMs + 10_000)) as RunOutcome
+    return (await this.#ask(question, timeoutMs + 10_000)) as RunOutcome
   }
 
-  /** Asks the guest's agent. */
-  async ask(question: Question, timeoutMs: number): Promise<unknown> {
+  /** Makes an object in the guest's agent: what a test may know of it, and how its methods are called. */
+  async make(className: ClassName, options: unknown): Promise<RemoteObject> {
+    this.#objects += 1
+    const object = this.#objects
+    const facts = await this.#ask({ kind: 'make', object, className, options }, CALL_TIMEOUT_MS)
+    const ask = (method: string, ...args: unknown[]) =>
+      this.#ask({ kind: 'call', object, method, args }, CALL_TIMEOUT_MS)
+    return { facts: facts as Record<string, string>, ask }
+  }
+
+  async #ask(question: Question, timeoutMs: number): Promise<unknown> {
     this.#questions += 1
     const number = this.#questions
     const file = path.join(this.exchange, `question-${number}`)

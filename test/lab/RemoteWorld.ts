@@ -65,16 +65,9 @@ const METHODS: readonly Method[] = [
   'write',
 ]
 
-const CALL_TIMEOUT_MS = 300_000
-let worlds = 0
-
 /** Makes a world in a guest. What is done with it happens there: toolstack, plugins, storage. */
 export async function createRemoteWorld(guest: Guest, options?: WorldOptions): Promise<AnyWorld> {
-  worlds += 1
-  const world = worlds
-  const ask = (method: string, args: readonly unknown[]) =>
-    guest.ask({ kind: 'world', world, method, args }, CALL_TIMEOUT_MS)
-  const facts = (await ask('create', [options])) as Pick<AnyWorld, 'root' | 'srRef' | 'srUuid' | 'directory'>
-  const methods = METHODS.map(method => [method, (...args: unknown[]) => ask(method, args)] as const)
+  const { facts, ask } = await guest.make('World', options)
+  const methods = METHODS.map(method => [method, (...args: unknown[]) => ask(method, ...args)] as const)
   return { ...Object.fromEntries(methods), ...facts } as unknown as AnyWorld
 }

@@ -1,9 +1,11 @@
 import { XapiError } from '../../lib/xapi/XapiClient.ts'
+import type { ClassName } from './agent/objects.ts'
 
 /** What the host asks of a guest's agent. Carried by v8.serialize, so maps, buffers and undefined survive. */
 export type Question =
   | { readonly kind: 'run'; readonly script: string; readonly timeoutMs: number }
-  | { readonly kind: 'world'; readonly world: number; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly kind: 'make'; readonly object: number; readonly className: ClassName; readonly options: unknown }
+  | { readonly kind: 'call'; readonly object: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly kind: 'halt' }
 
 export interface RunOutcome {

@@ -4,8 +4,8 @@ import path from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import type { Answer, Question } from '../protocol.ts'
 import { errorRecord } from '../protocol.ts'
+import { callObject } from './objects.ts'
 import { runScript } from './runScript.ts'
-import { callWorld } from './worlds.ts'
 
 const EXCHANGE = '/exchange'
 const POLL_MS = 10
@@ -28,7 +28,7 @@ async function serve(): Promise<void> {
 
 async function answer(question: Exclude<Question, { kind: 'halt' }>): Promise<Answer> {
   try {
-    const value = question.kind === 'run' ? await runScript(question) : await callWorld(question)
+    const value = question.kind === 'run' ? await runScript(question) : await callObject(question)
     return { value }
   } catch (error) {
     return { error: errorRecord(error) }
