@@ -30,6 +30,7 @@ export type AnyWorld = Pick<
   | 'srRef'
   | 'srUuid'
   | 'start'
+  | 'stop'
   | 'takeTrace'
   | 'write'
 >
@@ -61,6 +62,7 @@ const METHODS: readonly Method[] = [
   'scan',
   'snapshot',
   'start',
+  'stop',
   'takeTrace',
   'write',
 ]

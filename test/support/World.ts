@@ -90,9 +90,14 @@ export class World {
     })
   }
 
-  async close(): Promise<void> {
+  /** Ends the toolstack; its database is on disk then, below `paths.toolstackState`. */
+  async stop(): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
     this.unmount()
     await fs.rm(this.root, { recursive: true, force: true })
   }
@@ -218,15 +223,20 @@ export class World {
     await (content === undefined ? fs.rm(file) : fs.writeFile(file, content))
   }
 
-  /** Runs one plugin command as xapi does and returns its answer document; `args` and members beyond the usual as given. */
-  async plugin(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<string> {
+  /** Runs one plugin command as xapi does and returns its answer document; `args`, members and keys of device_config beyond the usual as given. */
+  async plugin(
+    command: string,
+    vdi: Disk | undefined,
+    members: Record<string, XmlInput> = {},
+    moreConfig: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const session = await this.smSession()
     const { type, deviceConfig } = this.#options
     const request = {
       host_ref: await this.host(),
       command,
       args: [],
-      device_config: { SRmaster: 'true', ...deviceConfig },
+      device_config: { SRmaster: 'true', ...deviceConfig, ...moreConfig },
       session_ref: session,
       sr_ref: this.srRef,
       sr_uuid: this.srUuid,
@@ -253,8 +263,9 @@ export class World {
     command: string,
     vdi: Disk | undefined,
     members: Record<string, XmlInput> = {},
+    moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<{ code: number; message: string }> {
-    const answer = decodeMethodResponse(await this.plugin(command, vdi, members))
+    const answer = decodeMethodResponse(await this.plugin(command, vdi, members, moreConfig))
     if ('fault' in answer) return answer.fault
     throw new Error(`${command} was expected to fail`)
   }

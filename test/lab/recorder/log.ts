@@ -1,4 +1,5 @@
-import { closeSync, copyFileSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 
 /** Something that a recorded disk was told to do. */
 export type DiskEvent =
@@ -81,7 +82,8 @@ export function rebuild(log: string, base: string, output: string, cut: Cut): vo
   }
   const flushed = events.findLastIndex(event => event.kind === 'flush')
   const isLost = cut.lose === undefined ? () => false : coin(cut.lose)
-  copyFileSync(base, output)
+  // Unlike a copy by Node this one leaves holes where the disk has them.
+  execFileSync('cp', ['--sparse=always', base, output])
   const fd = openSync(output, 'r+')
   try {
     for (const [index, event] of events.entries()) {
