@@ -5,7 +5,7 @@ import { describeLab, sharedGuest } from './lab.ts'
 import { createRemoteWorld, type AnyWorld } from './RemoteWorld.ts'
 
 /** Every how many-th effect an operation is interrupted at in the lab; `SM_CRASH_ALL` takes them all. */
-const STEP = process.env['SM_CRASH_ALL'] === undefined ? 4 : 1
+const STEP = process.env['SM_CRASH_ALL'] === undefined ? 12 : 1
 
 describeLab('EXTSR', () => {
   beforeAll(async () => {
