@@ -115,11 +115,12 @@ describeLab('EXTSR', () => {
       await plugin.ok('sr_detach', { device })
     })
 
-    test('a device without room for a volume (44), and one that is too small for LVM (54)', async () => {
-      const small = (await guest.run('loop_disk 11M')).trim()
-      expect((await plugin.fault('sr_create', { device: small })).code).toBe(44)
-      const tiny = (await guest.run('loop_disk 5M')).trim()
-      expect((await plugin.fault('sr_create', { device: tiny })).code).toBe(54)
+    test.each([
+      ['without room for a volume', '11M', 44],
+      ['smaller than what is zeroed', '5M', 54],
+    ])('a device %s', async (_what, size, code) => {
+      const small = (await guest.run(`loop_disk ${size}`)).trim()
+      expect((await plugin.fault('sr_create', { device: small })).code).toBe(code)
     })
   })
 
