@@ -25,6 +25,8 @@ type Answer = RevertDecision & { depthBefore: number }
 
 const drivers: Readonly<Record<string, (() => Promise<new (context: Context) => SR>) | undefined>> = {
   file: async () => (await import('./FileSR.ts')).FileSR,
+  ext: async () => (await import('./EXTSR.ts')).EXTSR,
+  nfs: async () => (await import('./NFSSR.ts')).NFSSR,
 }
 
 /**

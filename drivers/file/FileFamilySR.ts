@@ -63,6 +63,8 @@ export abstract class FileFamilySR extends SR {
   readonly path: string
   /** Whether other hosts change the directory too, so that a name may be missing for a moment. */
   readonly isShared: boolean = false
+  /** Whether reads may be cached by the host, and disks reset at boot (spec file-sr 1.1). */
+  readonly hasOwnFileSystem: boolean = false
 
   constructor(context: Context) {
     super(context)
@@ -71,6 +73,11 @@ export abstract class FileFamilySR extends SR {
 
   /** The value of xenstore's `storage-type` for disks of this SR. */
   abstract readonly storageType: string
+
+  /** What vdi_attach_from_config needs beyond device_config, because it runs without a XenAPI session (spec file-sr 9.7). */
+  offlineConfig(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
+    return Promise.resolve({})
+  }
 
   /** Undoes `attach`. Succeeds where nothing is attached. */
   abstract detach(): Promise<void>

@@ -10,6 +10,7 @@ import { deleteVdi } from './deleteVdi.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { attachConfig } from './generateConfig.ts'
 import { cbtLogName, rawName, unknownFormatOf, vhdName } from './layout.ts'
+import { resetVdi } from './resetVdi.ts'
 import { resizeVdi } from './resizeVdi.ts'
 import { revertVdi } from './revert/revertVdi.ts'
 import { cloneVdi, snapshotVdi } from './snapshot/snapshotVdi.ts'
@@ -180,10 +181,9 @@ export class FileVDI extends VDI {
     return null
   }
 
-  /** Reset-on-boot is not among FileSR's capabilities; a persistent disk needs nothing. @throws SmError Unimplemented */
-  override vdi_epoch_begin(request: Request): Promise<null> {
-    if (request.vdiOnBoot === 'reset') return Promise.reject(new SmError('Unimplemented'))
-    return Promise.resolve(null)
+  override async vdi_epoch_begin(request: Request): Promise<null> {
+    if (request.vdiOnBoot === 'reset') await resetVdi(this)
+    return null
   }
 
   override vdi_epoch_end(_request: Request): Promise<null> {

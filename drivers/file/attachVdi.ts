@@ -10,17 +10,28 @@ import type { FileVDI } from './FileVDI.ts'
 export async function attachedDevice(vdi: FileVDI): Promise<VdiAttachment> {
   const { context } = vdi.sr
   const socket = path.join(context.paths.nbdLinks, vdi.sr.uuid, vdi.uuid)
-  const srConfig = await context.xapi.srGetOtherConfig(await vdi.sr.srRef())
+  const reason = await directReason(vdi)
   return {
     params_nbd: `nbd:unix:${socket}:exportname=${vdi.uuid}`,
-    o_direct: true,
-    o_direct_reason: srConfig['o_direct'] === 'true' ? 'SR_OVERRIDE' : 'SR_NOT_SUPPORTED',
+    o_direct: reason !== '',
+    o_direct_reason: reason,
     xenstore_data: {
       'vdi-uuid': vdi.uuid,
       'scsi/0x12/0x80': page80(vdi.uuid),
       'scsi/0x12/0x83': page83(vdi.uuid),
     },
   }
+}
+
+/** Why the host may not cache reads of this disk; empty where it may (spec datapath 1). */
+async function directReason(vdi: FileVDI): Promise<string> {
+  const { context } = vdi.sr
+  const srConfig = await context.xapi.srGetOtherConfig(await vdi.sr.srRef())
+  const isOverridden = srConfig['o_direct'] === 'true'
+  if (!vdi.sr.hasOwnFileSystem) return isOverridden ? 'SR_OVERRIDE' : 'SR_NOT_SUPPORTED'
+  const isReadOnly = context.request.args[0] === 'false'
+  if (isReadOnly && vdi.parent === undefined) return 'RO_WITH_NO_PARENT'
+  return isOverridden ? 'SR_OVERRIDE' : ''
 }
 
 /**

@@ -11,6 +11,12 @@ export async function attachConfig(vdi: FileVDI): Promise<string> {
   })
   const command = 'vdi_attach_from_config'
   return encodeMethodCall(command, [
-    { device_config: { ...request.deviceConfig }, sr_uuid: vdi.sr.uuid, vdi_uuid: vdi.uuid, command },
+    {
+      device_config: { ...request.deviceConfig },
+      ...(await vdi.sr.offlineConfig()),
+      sr_uuid: vdi.sr.uuid,
+      vdi_uuid: vdi.uuid,
+      command,
+    },
   ])
 }

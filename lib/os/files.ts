@@ -181,6 +181,17 @@ export class Files {
     }
   }
 
+  /** Whether somebody has a block device in use: it cannot be opened exclusively. Other errors are thrown. */
+  async isBusy(device: string): Promise<boolean> {
+    try {
+      await (await fs.open(device, fs.constants.O_RDWR | fs.constants.O_EXCL)).close()
+      return false
+    } catch (error) {
+      if (isErrno(error, 'EBUSY')) return true
+      throw error
+    }
+  }
+
   async realpath(filePath: string): Promise<string> {
     return fs.realpath(filePath)
   }

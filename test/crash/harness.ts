@@ -1,9 +1,6 @@
-import * as fs from 'node:fs/promises'
-import path from 'node:path'
 import { expect } from 'vitest'
 import { XapiError } from '../../lib/xapi/XapiClient.ts'
-import { scanDirectory } from '../../lib/vhd/scan.ts'
-import type { World } from '../support/World.ts'
+import type { AnyWorld } from '../lab/RemoteWorld.ts'
 
 /** Content of a disk: SHA-256 of what a guest reads, and size in bytes. */
 export interface Content {
@@ -13,7 +10,7 @@ export interface Content {
 
 /** One operation that is stopped at every point, and what must hold afterwards. */
 export interface Scenario {
-  readonly world: World
+  readonly world: AnyWorld
   /** The operation, from the saved state. */
   readonly act: () => Promise<unknown>
   /** Contents each disk may have after an interruption, by uuid; the last is the one after success. */
@@ -22,6 +19,8 @@ export interface Scenario {
   readonly disks: readonly [before: number, after: number]
   /** Disks that nothing may open before recovery: the format closes them itself while it is being changed. */
   readonly closedUntilRecovered?: readonly string[]
+  /** Only each so many-th effect is interrupted, where that takes long. Default: each. */
+  readonly step?: number
 }
 
 interface Effect {
@@ -36,19 +35,18 @@ const WITHOUT_TRACE = /^(xapi [a-z_A-Z]+\.get_|file fsync|lock )/
 const CANNOT_FAIL = /^lock /
 
 /** The effects of the operation, in the order of a run that is not disturbed; `skip` leaves some out. */
-export async function effectsOf({ world, act }: Scenario, skip: RegExp): Promise<Effect[]> {
-  const trace = path.join(world.root, 'trace')
-  await fs.rm(trace, { force: true })
-  await world.restore(`trace:${trace}`)
+export async function effectsOf({ world, act, step = 1 }: Scenario, skip: RegExp): Promise<Effect[]> {
+  await world.takeTrace()
+  await world.restore(`trace:${world.root}/trace`)
   await act()
   const effects: Effect[] = []
-  for (const line of (await fs.readFile(trace, 'utf8')).trimEnd().split('\n')) {
+  for (const line of await world.takeTrace()) {
     const [, index = '', what = ''] = /^(\d+) (.*)$/.exec(line) ?? []
     if (index === '1' && effects.length > 0) break
     effects.push({ index: Number(index), what })
   }
   const all = process.env['SM_CRASH_ALL'] !== undefined
-  return effects.filter(effect => all || !skip.test(effect.what))
+  return effects.filter(effect => all || !skip.test(effect.what)).filter((_effect, at) => at % step === 0)
 }
 
 /** Runs the operation once per effect, killed before it, and checks each time that nothing is lost and nothing stays behind. */
@@ -99,11 +97,10 @@ export async function survivesKilledRecovery(scenario: Scenario, point: string):
     expect(error?.params[0], point).toBe('received signal: SIGKILL')
     await world.start(fist)
   }
-  const trace = path.join(world.root, 'trace')
-  await fs.rm(trace, { force: true })
-  await interrupt(`trace:${trace}`)
+  await world.takeTrace()
+  await interrupt(`trace:${world.root}/trace`)
   await world.scan()
-  const lines = (await fs.readFile(trace, 'utf8')).trimEnd().split('\n')
+  const lines = await world.takeTrace()
   const firstRun = lines.slice(
     0,
     Math.max(lines.indexOf(lines.find((line, at) => at > 0 && line.startsWith('1 ')) ?? ''), 0) || undefined,
@@ -161,11 +158,11 @@ async function expectRecovered(scenario: Scenario, where: string, thorough: bool
 }
 
 /** The directory holds images alone, one for each record, and each record says what its image does. */
-export async function expectConsistent(world: World, where: string): Promise<void> {
+export async function expectConsistent(world: AnyWorld, where: string): Promise<void> {
   const names = await world.names()
   const strange = names.filter(name => !/^([0-9a-f-]{36}\.(vhd|raw)|sm-hardlink\.conf)$/.test(name))
   expect(strange, `${where}: leftovers`).toEqual([])
-  const rows = await scanDirectory(world.system.files, world.location)
+  const rows = await world.images()
   const records = new Map([...(await world.records()).values()].map(record => [record.uuid, record]))
   for (const row of rows) {
     if ('error' in row) throw new Error(`${where}: ${row.name} is broken: ${row.error.message}`)

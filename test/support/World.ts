@@ -12,6 +12,7 @@ import { makeSystem, type System } from '../../lib/os/system.ts'
 import { decodeMethodResponse, encodeMethodCall, type XmlInput } from '../../lib/smapi/xmlrpc.ts'
 import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
+import { scanDirectory } from '../../lib/vhd/scan.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import { XapiError, type XapiValue } from '../../lib/xapi/XapiClient.ts'
 
@@ -28,16 +29,24 @@ export interface Disk {
   readonly uuid: string
 }
 
+/** Which SR a world has; by default a file SR in a new directory. */
+export interface WorldOptions {
+  readonly type: 'file' | 'ext' | 'nfs'
+  readonly deviceConfig: Readonly<Record<string, string>>
+  readonly smConfig?: Readonly<Record<string, string>>
+}
+
 /**
- * A file SR below a temporary root, served by a toolstack in this process that execs the real plugins. What a test does
+ * An SR of the file family below a temporary root, served by a toolstack in this process that execs the real plugins. What a test does
  * goes through XenAPI; what it checks it reads from the directory and the records.
  */
 export class World {
   readonly root: string
   readonly system: System = makeSystem(new Effects(''))
   readonly paths: Paths
-  /** The directory that the SR's `location` names. */
+  /** The directory that the `location` of a file SR names. */
   readonly location: string
+  readonly #options: WorldOptions
   srRef = ''
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
@@ -45,32 +54,29 @@ export class World {
   #toolstack: Toolstack | undefined
   #template: string | undefined
 
-  private constructor(root: string) {
+  private constructor(root: string, options: WorldOptions | undefined) {
     this.root = root
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
+    this.#options = options ?? { type: 'file', deviceConfig: { location: this.location } }
   }
 
-  static async create(): Promise<World> {
-    const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')))
+  /** Makes the SR and attaches it. */
+  static async create(options?: WorldOptions): Promise<World> {
+    const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')), options)
     await fs.mkdir(world.paths.root)
     await world.start()
-    world.srRef = String(
-      await world.call(
-        'SR.create',
-        await world.host(),
-        { location: world.location },
-        0,
-        'test',
-        '',
-        'file',
-        '',
-        false,
-        {},
-      ),
-    )
+    const { type, deviceConfig, smConfig = {} } = world.#options
+    const shared = type === 'nfs'
+    const args = [await world.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
+    world.srRef = String(await world.call('SR.create', ...args))
     world.srUuid = String(await world.call('SR.get_uuid', world.srRef))
     return world
+  }
+
+  /** Where the SR's files are while it is attached. */
+  get directory(): string {
+    return this.#options.type === 'file' ? this.location : this.paths.srMount(this.srUuid)
   }
 
   /** (Re)starts the toolstack; `fist` reaches the plugins as `SM_FIST`. */
@@ -86,9 +92,14 @@ export class World {
     })
   }
 
-  async close(): Promise<void> {
+  /** Ends the toolstack; its database is on disk then, below `paths.toolstackState`. */
+  async stop(): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
     this.unmount()
     await fs.rm(this.root, { recursive: true, force: true })
   }
@@ -187,12 +198,31 @@ export class World {
   }
 
   vhd(uuid: string): string {
-    return path.join(this.location, `${uuid}.vhd`)
+    return path.join(this.directory, `${uuid}.vhd`)
   }
 
-  /** Names in the SR's directory, sorted, without the activity log. */
+  /** Names in the SR's directory, sorted, without what a file system has of its own. */
   async names(): Promise<string[]> {
-    return (await fs.readdir(this.location)).sort()
+    return (await fs.readdir(this.directory)).filter(name => name !== 'lost+found').sort()
+  }
+
+  /** The headers of all its images. */
+  images(): ReturnType<typeof scanDirectory> {
+    return scanDirectory(this.system.files, this.directory)
+  }
+
+  /** Lines that plugins have written to `trace:<root>/trace`, since this was last asked. */
+  async takeTrace(): Promise<string[]> {
+    const file = path.join(this.root, 'trace')
+    const text = existsSync(file) ? await fs.readFile(file, 'utf8') : ''
+    await fs.rm(file, { force: true })
+    return text.split('\n').filter(line => line !== '')
+  }
+
+  /** A file of the SR's directory: made or replaced, or with undefined removed. */
+  async putFile(name: string, content: string | undefined): Promise<void> {
+    const file = path.join(this.directory, name)
+    await (content === undefined ? fs.rm(file) : fs.writeFile(file, content))
   }
 
   /** The members of a plugin call as xapi sends them; `members` as given beside or instead. */
@@ -200,12 +230,13 @@ export class World {
     command: string,
     vdi: Disk | undefined,
     members: Record<string, XmlInput> = {},
+    moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<Record<string, XmlInput>> {
     return {
       host_ref: await this.host(),
       command,
       args: [],
-      device_config: { SRmaster: 'true', location: this.location },
+      device_config: { SRmaster: 'true', ...this.#options.deviceConfig, ...moreConfig },
       session_ref: await this.smSession(),
       sr_ref: this.srRef,
       sr_uuid: this.srUuid,
@@ -214,12 +245,18 @@ export class World {
     }
   }
 
-  /** Runs one plugin command as xapi does and returns its answer document. */
-  async plugin(command: string, vdi: Disk | undefined, members: Record<string, XmlInput> = {}): Promise<string> {
-    const argument = encodeMethodCall(command, [await this.request(command, vdi, members)])
+  /** Runs one plugin command as xapi does and returns its answer document; `moreConfig`: keys of device_config. */
+  async plugin(
+    command: string,
+    vdi: Disk | undefined,
+    members: Record<string, XmlInput> = {},
+    moreConfig: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
+    const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin/FileSR'), [argument], { env })
+    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
+    const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin', driver), [argument], { env })
     return stdout
   }
 
@@ -228,8 +265,9 @@ export class World {
     command: string,
     vdi: Disk | undefined,
     members: Record<string, XmlInput> = {},
+    moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<{ code: number; message: string }> {
-    const answer = decodeMethodResponse(await this.plugin(command, vdi, members))
+    const answer = decodeMethodResponse(await this.plugin(command, vdi, members, moreConfig))
     if ('fault' in answer) return answer.fault
     throw new Error(`${command} was expected to fail`)
   }
@@ -243,14 +281,14 @@ export class World {
 
   /** Writes `length` MiB of a repeated byte at `offset` MiB, as a guest would. */
   async write(vdi: Disk, seed: number, offsetMib: number, lengthMib: number): Promise<void> {
-    const image = await openImage(this.system.files, this.vhd(vdi.uuid), { boundary: this.location, write: true })
+    const image = await openImage(this.system.files, this.vhd(vdi.uuid), { boundary: this.directory, write: true })
     await image.write(offsetMib * MIB, Buffer.alloc(lengthMib * MIB, seed))
     await image.close()
   }
 
   /** SHA-256 of everything a guest sees of a disk, and its size in bytes. */
   async content(uuid: string): Promise<{ sha256: string; size: number }> {
-    const image = await openImage(this.system.files, this.vhd(uuid), { boundary: this.location })
+    const image = await openImage(this.system.files, this.vhd(uuid), { boundary: this.directory })
     try {
       const hash = createHash('sha256')
       for (let at = 0; at < image.virtualSize; at += MIB) {
@@ -281,7 +319,7 @@ export class World {
     this.#template = path.join(this.root, 'template')
     await fs.rm(this.#template, { recursive: true, force: true })
     await fs.mkdir(this.#template)
-    execFileSync('cp', ['-a', '--sparse=always', `${this.location}/.`, path.join(this.#template, 'sr')])
+    execFileSync('cp', ['-a', '--sparse=always', `${this.directory}/.`, path.join(this.#template, 'sr')])
     await this.#toolstack?.close()
     this.#toolstack = undefined
     execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.#template, 'state')])
@@ -293,8 +331,9 @@ export class World {
     if (this.#template === undefined) throw new Error('nothing was saved')
     await this.#toolstack?.close()
     this.#toolstack = undefined
-    for (const name of await fs.readdir(this.location)) await fs.rm(path.join(this.location, name), { recursive: true })
-    execFileSync('cp', ['-a', '--sparse=always', `${this.#template}/sr/.`, this.location])
+    for (const name of await fs.readdir(this.directory))
+      await fs.rm(path.join(this.directory, name), { recursive: true })
+    execFileSync('cp', ['-a', '--sparse=always', `${this.#template}/sr/.`, this.directory])
     await fs.rm(this.paths.toolstackState, { recursive: true })
     execFileSync('cp', ['-a', path.join(this.#template, 'state'), this.paths.toolstackState])
     await this.start(fist)

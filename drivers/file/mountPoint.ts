@@ -1,0 +1,42 @@
+import { SmError, type SmErrorName } from '../../lib/smapi/SmError.ts'
+import { CommandError } from '../../lib/os/run.ts'
+import type { FileFamilySR } from './FileFamilySR.ts'
+
+/**
+ * Makes the SR's mount point, runs the command that mounts it, and closes the directory to others. Where the command
+ * fails, the mount point is removed again.
+ * @throws SmError FileSRCreate
+ */
+export async function mountSr(sr: FileFamilySR, command: readonly [string, ...string[]]): Promise<void> {
+  const { files, run } = sr.context.system
+  try {
+    await files.makeDirectory(sr.path, { mode: 0o700, recursive: true })
+  } catch (error) {
+    throw new SmError('FileSRCreate', `fail to create mount point. Errno is ${exitCodeOf(error)}`, { cause: error })
+  }
+  try {
+    await run(command)
+  } catch (error) {
+    await files.removeDirectory(sr.path)
+    throw new SmError('FileSRCreate', `fail to mount FileSR. Errno is ${exitCodeOf(error)}`, { cause: error })
+  }
+  await files.changeMode(sr.path, 0o700)
+}
+
+/** Unmounts the SR and removes its mount point; whatever goes wrong is reported as `failure`. @throws SmError `failure` */
+export async function unmountSr(sr: FileFamilySR, failure: SmErrorName): Promise<void> {
+  const { context } = sr
+  if (!(await context.gc.abort(sr.uuid))) throw new SmError(failure, 'the garbage collector is running')
+  try {
+    await context.system.run(['umount', sr.path], { cwd: context.paths.srMountBase })
+    await context.system.files.removeDirectory(sr.path)
+  } catch (error) {
+    throw new SmError(failure, error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+/** What stands for the cause in details that operators know: an exit code, or an errno. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) return error.exitCode
+  return error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? Math.abs(error.errno) : 5
+}

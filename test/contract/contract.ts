@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expectConsistent } from '../crash/harness.ts'
+import type { AnyWorld } from '../lab/RemoteWorld.ts'
+import { MIB, type Disk } from '../support/World.ts'
+
+/**
+ * What every SR type of the file family does, whatever the storage. `open` makes an SR that is attached and empty; it is
+ * closed afterwards.
+ */
+export function describeContract(open: () => Promise<AnyWorld>): void {
+  let world: AnyWorld
+  beforeAll(async () => {
+    world = await open()
+  })
+  afterAll(async () => {
+    await world.close()
+  })
+
+  describe('the life of a disk', () => {
+    test('it is created, grows, is copied, and goes', async () => {
+      const disk = await world.createVdi('disk', 3)
+      expect(await world.record(disk)).toMatchObject({ virtual_size: 4 * MIB, managed: true, read_only: false })
+      await world.write(disk, 1, 1, 1)
+      const before = await world.content(disk.uuid)
+      await world.call('VDI.resize', disk.ref, String(6 * MIB))
+      expect((await world.record(disk)).virtual_size).toBe(6 * MIB)
+      const grown = await world.content(disk.uuid)
+      expect(grown).not.toEqual(before)
+      const clone = await world.clone(disk)
+      await world.write(clone, 2, 0, 1)
+      expect(await world.content(disk.uuid)).toEqual(grown)
+      for (const { ref } of [disk, clone]) await world.call('VDI.destroy', ref)
+      await world.scan()
+      await expectConsistent(world, 'after the disks are gone')
+    })
+
+    test('raw disks have the size that was asked for', async () => {
+      const raw = await world.createVdi('raw', 3, { type: 'raw' })
+      expect(await world.record(raw)).toMatchObject({ virtual_size: 3 * MIB, sm_config: { type: 'raw' } })
+      expect(await world.names()).toContain(`${raw.uuid}.raw`)
+      expect((await world.fault('vdi_clone', raw)).code).toBe(38)
+      await world.call('VDI.destroy', raw.ref)
+      expect(await world.names()).not.toContain(`${raw.uuid}.raw`)
+    })
+
+    test('it is still there after the SR was detached and attached', async () => {
+      const disk = await world.createVdi('kept', 2)
+      await world.write(disk, 5, 0, 1)
+      const content = await world.content(disk.uuid)
+      const pbd = await world.pbd()
+      await world.call('PBD.unplug', pbd)
+      expect((await world.fault('vdi_update', disk)).code).toBe(47)
+      await world.call('PBD.plug', pbd)
+      expect(await world.content(disk.uuid)).toEqual(content)
+      await world.call('VDI.destroy', disk.ref)
+    })
+  })
+
+  describe('errors', () => {
+    test.each([
+      ['vdi_resize beyond the format', 'vdi_resize', ['2199023255552000'], 79],
+      ['vdi_resize to less', 'vdi_resize', ['2097152'], 79],
+      ['vdi_resize_online', 'vdi_resize_online', ['8388608'], 38],
+      ['vdi_revert without a target', 'vdi_revert', [], 1],
+      ['vdi_revert to nothing', 'vdi_revert', ['OpaqueRef:NULL'], 1],
+      ['vdi_enable_cbt', 'vdi_enable_cbt', [], 38],
+    ])('%s', async (_what, command, args, code) => {
+      const disk = await world.createVdi('disk', 4)
+      expect((await world.fault(command, disk, { args })).code).toBe(code)
+      await world.call('VDI.destroy', disk.ref)
+    })
+
+    test('a scan with a broken image (40) forgets nothing', async () => {
+      const disk = await world.createVdi('disk', 2)
+      await world.putFile('11111111-1111-4111-8111-111111111111.vhd', 'no image')
+      const before = await world.records()
+      expect(await world.failure('SR.scan', world.srRef)).toContain('SR_BACKEND_FAILURE_40')
+      expect(await world.records()).toEqual(before)
+      await world.putFile('11111111-1111-4111-8111-111111111111.vhd', undefined)
+      await world.scan()
+      await world.call('VDI.destroy', disk.ref)
+    })
+
+    test('an SR with disks is not deleted (39)', async () => {
+      const disk = await world.createVdi('disk', 2)
+      const pbd = await world.pbd()
+      await world.call('PBD.unplug', pbd)
+      expect(await world.failure('SR.destroy', world.srRef)).toContain('SR_NOT_EMPTY')
+      await world.call('PBD.plug', pbd)
+      expect(await world.names()).toContain(`${disk.uuid}.vhd`)
+      await world.call('VDI.destroy', disk.ref)
+    })
+  })
+
+  describeReverts(() => world)
+}
+
+function describeReverts(current: () => AnyWorld): void {
+  describe('reverting in place', () => {
+    test('walks the tree s1 → s2, s1 → s3 by 1, 2, 3, 1, 1', async () => {
+      const world = current()
+      const disk = await world.createVdi('tree', 6)
+      const states: { snapshot: Disk; content: { sha256: string; size: number } }[] = []
+      const take = async (seed: number) => {
+        await world.write(disk, seed, seed, 1)
+        states.push({ content: await world.content(disk.uuid), snapshot: await world.snapshot(disk) })
+      }
+      const goTo = async (index: number) => {
+        const state = states[index]
+        if (state === undefined) throw new Error(`no state ${index}`)
+        await world.revert(state.snapshot)
+        expect(await world.content(disk.uuid), `state ${index}`).toEqual(state.content)
+      }
+      await take(1)
+      await take(2)
+      await goTo(0)
+      await take(3)
+      for (const index of [0, 1, 2, 0, 0]) await goTo(index)
+      for (const { snapshot, content } of states) expect(await world.content(snapshot.uuid)).toEqual(content)
+      await world.scan()
+      await expectConsistent(world, 'after the walk')
+    })
+
+    test('takes the size of the snapshot, smaller or larger', async () => {
+      const world = current()
+      const disk = await world.createVdi('sizes', 2)
+      await world.write(disk, 1, 0, 1)
+      const [small, smallContent] = [await world.snapshot(disk), await world.content(disk.uuid)]
+      await world.call('VDI.resize', disk.ref, String(6 * MIB))
+      await world.write(disk, 2, 4, 1)
+      const [large, largeContent] = [await world.snapshot(disk), await world.content(disk.uuid)]
+      for (const [snapshot, content] of [
+        [small, smallContent],
+        [large, largeContent],
+      ] as const) {
+        await world.revert(snapshot)
+        expect(await world.content(disk.uuid)).toEqual(content)
+        expect((await world.record(disk)).virtual_size).toBe(content.size)
+      }
+    })
+
+    test('to a snapshot with data of its own makes a base that both share', async () => {
+      const world = current()
+      const disk = await world.createVdi('disk', 4)
+      await world.write(disk, 1, 0, 1)
+      const snapshot = await world.snapshot(disk)
+      await world.write(disk, 2, 1, 1)
+      await world.write(snapshot, 3, 2, 1)
+      const wanted = await world.content(snapshot.uuid)
+      await world.revert(snapshot)
+      expect(await world.content(disk.uuid)).toEqual(wanted)
+      expect(await world.content(snapshot.uuid)).toEqual(wanted)
+      expect((await world.record(disk)).sm_config['vhd-parent']).toBe(
+        (await world.record(snapshot)).sm_config['vhd-parent'],
+      )
+    })
+
+    test('beside a reader of the snapshot leaves it its attachment', async () => {
+      const world = current()
+      const disk = await world.createVdi('disk', 2)
+      await world.write(disk, 1, 0, 1)
+      const [snapshot, wanted] = [await world.snapshot(disk), await world.content(disk.uuid)]
+      await world.write(disk, 2, 0, 1)
+      const reader = `host_${await world.host()}`
+      await world.call('VDI.add_to_sm_config', snapshot.ref, reader, 'RO')
+      await world.revert(snapshot)
+      expect(await world.content(disk.uuid)).toEqual(wanted)
+      expect((await world.record(snapshot)).sm_config).toMatchObject({ [reader]: 'RO' })
+      await world.call('VDI.remove_from_sm_config', snapshot.ref, reader)
+    })
+
+    test.each([
+      ['FileSR_revert_create_dest', false],
+      ['FileSR_revert_before_commit', false],
+      ['FileSR_revert_after_commit', true],
+    ])('killed at %s: refused elsewhere until a scan on the master', async (point, committed) => {
+      const world = current()
+      const disk = await world.createVdi('disk', 4)
+      await world.write(disk, 1, 0, 1)
+      const [snapshot, wanted] = [await world.snapshot(disk), await world.content(disk.uuid)]
+      await world.write(disk, 2, 0, 2)
+      const old = await world.content(disk.uuid)
+      await world.start(point)
+      expect(await world.failure('VDI.revert', snapshot.ref)).toContain('received signal: SIGKILL')
+      await world.start()
+      expect(await world.content(disk.uuid)).toEqual(committed ? wanted : old)
+      for (const vdi of [disk, snapshot]) {
+        const fault = await world.fault('vdi_attach', vdi, { args: ['true'] }, { SRmaster: 'false' })
+        expect(fault).toMatchObject({ code: 47 })
+        expect(fault.message).toContain('Critical journals are pending')
+      }
+      await world.scan()
+      await expectConsistent(world, point)
+      await world.revert(snapshot)
+      expect(await world.content(disk.uuid)).toEqual(wanted)
+    })
+
+    test('is for the master alone (202)', async () => {
+      const world = current()
+      const disk = await world.createVdi('disk', 2)
+      const snapshot = await world.snapshot(disk)
+      const fault = await world.fault('vdi_revert', snapshot, { args: [disk.ref] }, { SRmaster: 'false' })
+      expect(fault.code).toBe(202)
+    })
+  })
+}

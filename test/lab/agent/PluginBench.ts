@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { Effects } from '../../../lib/os/effects.ts'
+import { Paths } from '../../../lib/os/paths.ts'
+import { makeSystem } from '../../../lib/os/system.ts'
+import { encodeMethodCall, type XmlInput } from '../../../lib/smapi/xmlrpc.ts'
+import { startToolstack, type Toolstack } from '../../../lib/toolstack/toolstack.ts'
+import { projectRoot } from '../../support/World.ts'
+
+type Config = Readonly<Record<string, string>>
+
+export interface BenchOptions {
+  readonly plugin: 'EXTSR' | 'NFSSR'
+  readonly srUuid: string
+  readonly smConfig?: Config
+  readonly otherConfig?: Config
+}
+
+export interface PluginRun {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** One plugin, called as xapi calls it, for an SR that exists in a database and nowhere else until a call makes it. */
+export class PluginBench {
+  readonly #toolstack: Toolstack
+  readonly #paths: Paths
+  readonly #options: BenchOptions
+  readonly #srRef: string
+
+  private constructor(toolstack: Toolstack, paths: Paths, options: BenchOptions, srRef: string) {
+    this.#toolstack = toolstack
+    this.#paths = paths
+    this.#options = options
+    this.#srRef = srRef
+  }
+
+  static async start(options: BenchOptions): Promise<PluginBench> {
+    const root = await fs.mkdtemp('/tmp/bench-')
+    const paths = new Paths(path.join(root, 'sm'))
+    mkdirSync(paths.root)
+    const smDir = path.join(projectRoot, 'bin')
+    const toolstack = await startToolstack({ system: makeSystem(new Effects('')), paths, smDir })
+    const type = options.plugin.slice(0, -2).toLowerCase()
+    const shared = type === 'nfs'
+    const smConfig = { ...options.smConfig }
+    const caller = toolstack.session()
+    const srRef = String(await caller.call('SR.introduce', options.srUuid, 'bench', '', type, '', shared, smConfig))
+    for (const [key, value] of Object.entries(options.otherConfig ?? {})) {
+      await caller.call('SR.add_to_other_config', srRef, key, value)
+    }
+    return new PluginBench(toolstack, paths, options, srRef)
+  }
+
+  get mountPoint(): string {
+    return this.#paths.srMount(this.#options.srUuid)
+  }
+
+  /** Runs a command; `members` are those of the request beyond the usual. */
+  async run(command: string, deviceConfig: Config, members: Record<string, XmlInput> = {}): Promise<PluginRun> {
+    const session = String(await this.call('session.login_with_password', 'root', ''))
+    await this.call('session.add_to_other_config', session, '_sm_session', this.#srRef)
+    const sr = command === 'sr_probe' ? {} : { sr_ref: this.#srRef, sr_uuid: this.#options.srUuid }
+    const request = {
+      host_ref: String(((await this.call('host.get_all')) as string[])[0]),
+      command,
+      args: [],
+      device_config: { SRmaster: 'true', ...deviceConfig },
+      session_ref: session,
+      ...sr,
+      ...members,
+    }
+    const program = path.join(projectRoot, 'bin', this.#options.plugin)
+    return runProgram(program, encodeMethodCall(command, [request]), this.#environment())
+  }
+
+  /** XenAPI, as root. */
+  call(method: string, ...args: Parameters<ReturnType<Toolstack['session']>['call']>[1][]): Promise<unknown> {
+    return this.#toolstack.session().call(method, ...args)
+  }
+
+  smConfig(): Promise<unknown> {
+    return this.call('SR.get_sm_config', this.#srRef)
+  }
+
+  /** Another SR with a connection to this host. */
+  async otherSr(deviceConfig: Config, smConfig: Config): Promise<void> {
+    const uuid = crypto.randomUUID()
+    const sr = String(await this.call('SR.introduce', uuid, 'other', '', 'ext', '', false, { ...smConfig }))
+    const host = String(((await this.call('host.get_all')) as string[])[0])
+    await this.call('PBD.create', { host, SR: sr, device_config: { ...deviceConfig }, other_config: {} })
+  }
+
+  async addToInventory(name: string, value: string): Promise<void> {
+    await fs.appendFile(this.#paths.inventory, `${name}='${value}'\n`)
+  }
+
+  async close(): Promise<void> {
+    await this.#toolstack.close()
+  }
+
+  #environment(): Record<string, string> {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      ORIGINATOR: 'SM',
+      SM_ROOT: this.#paths.root,
+      SM_XAPI_URL: this.#toolstack.url,
+      SM_LOG: '/tmp/SMlog',
+    }
+  }
+}
+
+function runProgram(program: string, argument: string, env: Record<string, string>): Promise<PluginRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [argument], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const texts = { stdout: '', stderr: '' }
+    child.stdout.on('data', (chunk: Buffer) => (texts.stdout += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (texts.stderr += chunk.toString()))
+    child.on('error', reject)
+    child.on('close', code => {
+      if (code === 0) resolve(texts)
+      else reject(new Error(`${program} ended with ${code ?? 'a signal'}: ${texts.stderr}`))
+    })
+  })
+}

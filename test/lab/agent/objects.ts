@@ -1,0 +1,33 @@
+import { World, type WorldOptions } from '../../support/World.ts'
+import type { Question } from '../protocol.ts'
+import { PluginBench, type BenchOptions } from './PluginBench.ts'
+
+const classes = {
+  World: (options: unknown) => World.create(options as WorldOptions),
+  PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
+}
+
+export type ClassName = keyof typeof classes
+
+const objects = new Map<number, object>()
+
+/** Makes an object in this guest, or calls a method of one that was made. `close` ends it. */
+export async function callObject(question: Extract<Question, { kind: 'make' | 'call' }>): Promise<unknown> {
+  if (question.kind === 'make') {
+    const made = await classes[question.className](question.options)
+    objects.set(question.object, made)
+    return factsOf(made)
+  }
+  const { object: number, method, args } = question
+  const object = objects.get(number)
+  const member: unknown = object === undefined ? undefined : Reflect.get(object, method)
+  if (object === undefined || typeof member !== 'function') throw new TypeError(`no object ${number} or no ${method}`)
+  if (method === 'close') objects.delete(number)
+  return (await Reflect.apply(member, object, args)) as unknown
+}
+
+/** What a test may know of an object without asking. */
+function factsOf(made: World | PluginBench): Record<string, string> {
+  if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
+  return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
+}
