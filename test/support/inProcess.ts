@@ -32,9 +32,17 @@ export async function runInProcess(
 export function unreadable(ending: string): System {
   class Flaky extends Files {
     override openRead(filePath: string): Promise<OpenFile> {
-      return filePath.endsWith(ending) ? Promise.reject(errnoError('EIO', 'no answer')) : super.openRead(filePath)
+      return filePath.endsWith(ending) ? noAnswer() : super.openRead(filePath)
+    }
+
+    override openRegular(filePath: string): Promise<OpenFile> {
+      return filePath.endsWith(ending) ? noAnswer() : super.openRegular(filePath)
     }
   }
   const system = makeSystem(new Effects(''))
   return { ...system, files: new Flaky(system.effects) }
+}
+
+function noAnswer(): Promise<never> {
+  return Promise.reject(errnoError('EIO', 'no answer'))
 }
