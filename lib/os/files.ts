@@ -110,6 +110,20 @@ export class Files {
     throw errnoError('EINVAL', `${filePath} is not a regular file`)
   }
 
+  /**
+   * Opens for reading past this host's page cache: for a disk whose content is written under another name, as that of a
+   * physical volume is through its logical volumes. A file that cannot be read so is read as any other.
+   */
+  async openDirect(filePath: string): Promise<OpenFile> {
+    const { openDirectly } = await import('./DirectHandle.ts')
+    try {
+      return new OpenFile(await openDirectly(filePath), this.#effects, filePath)
+    } catch (error) {
+      if (isErrno(error, 'EINVAL')) return this.openRead(filePath)
+      throw error
+    }
+  }
+
   /** Opens an existing file for reading and writing. */
   async openWrite(filePath: string): Promise<OpenFile> {
     return new OpenFile(await fs.open(filePath, 'r+'), this.#effects, filePath)
