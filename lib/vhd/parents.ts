@@ -21,7 +21,7 @@ export interface Limit {
   /** Absolute path of the SR directory. */
   readonly boundary?: string
   /** Name of the SR's volume group: parents are active logical volumes of this group and nothing else. */
-  readonly volumeGroup?: string
+  readonly group?: string
 }
 
 export interface ParentRef {
@@ -89,12 +89,12 @@ export async function walkChain(
  * The path by which an image is recorded (spec vhd 4.3): absolute, symbolic links resolved, logical volumes by their
  * device-mapper name. Throws ENOENT where it does not exist and EACCES where it lies outside the boundary.
  */
-export async function canonicalPath({ files, boundary, volumeGroup }: Place, name: string): Promise<string> {
+export async function canonicalPath({ files, boundary, group }: Place, name: string): Promise<string> {
   const absolute = path.resolve(name)
   const mapper = await mapperPath(files, absolute)
   const real = mapper ?? (await files.realpath(absolute))
   if (boundary !== undefined) await requireInside(files, boundary, real)
-  if (volumeGroup !== undefined && !isVolumeOf(volumeGroup, real)) throw vhdError('EACCES', outside(real, volumeGroup))
+  if (group !== undefined && !isVolumeOf(group, real)) throw vhdError('EACCES', outside(real, group))
   return real
 }
 
@@ -112,12 +112,12 @@ async function resolveFrom(place: Place, child: string, name: string): Promise<s
 }
 
 async function resolveInside(place: Place, child: string, candidate: string): Promise<string | undefined> {
-  const { boundary, files, volumeGroup } = place
+  const { boundary, files, group } = place
   if (boundary !== undefined && !isUnder(candidate, await files.realpath(boundary))) {
     throw vhdError('EACCES', `${child}: parent ${outside(candidate, boundary)}`)
   }
-  if (volumeGroup !== undefined && !isVolumeOf(volumeGroup, mappedName(candidate) ?? candidate)) {
-    throw vhdError('EACCES', `${child}: parent ${outside(candidate, volumeGroup)}`)
+  if (group !== undefined && !isVolumeOf(group, mappedName(candidate) ?? candidate)) {
+    throw vhdError('EACCES', `${child}: parent ${outside(candidate, group)}`)
   }
   try {
     return await canonicalPath(place, candidate)
@@ -141,9 +141,9 @@ function isUnder(file: string, directory: string): boolean {
 }
 
 /** By its device-mapper name alone, which only root can give. */
-function isVolumeOf(volumeGroup: string, file: string): boolean {
+function isVolumeOf(group: string, file: string): boolean {
   const [, name = ''] = MAPPER_PATH.exec(file) ?? []
-  return parseMapperName(name)?.group === volumeGroup
+  return parseMapperName(name)?.group === group
 }
 
 function outside(file: string, limit: string): string {
