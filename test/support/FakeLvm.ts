@@ -31,9 +31,8 @@ class Killable extends Effects {
 
   override before(kind: EffectKind, detail: string): void {
     // A process that dies leaves its locks to others.
-    if (kind === 'lock') return
-    this.#count += 1
-    if (this.#count >= this.#after) throw errnoError('EKILLED', `before ${kind} ${detail}`)
+    if (kind !== 'lock') this.#count += 1
+    if (kind !== 'lock' && this.#count >= this.#after) throw errnoError('EKILLED', `before ${kind} ${detail}`)
     super.before(kind, detail)
   }
 }
@@ -120,7 +119,9 @@ export class FakeLvm {
         this.#create(words, fail)
         break
       case 'lvremove':
-        for (const name of names) this.#remove(name, fail)
+        forEach(names, name => {
+          this.#remove(name, fail)
+        })
         break
       case 'lvrename':
         this.#rename(names[0] ?? '', words.at(-1) ?? '', fail)
@@ -129,7 +130,9 @@ export class FakeLvm {
         this.#resize(names[0] ?? '', Number(words[1]) * MIB, { input, fail })
         break
       case 'lvchange':
-        for (const name of names) this.#change(name, words, fail)
+        forEach(names, name => {
+          this.#change(name, words, fail)
+        })
         break
       default:
         fail(`unknown command ${program}`)
@@ -239,6 +242,19 @@ export class FakeLvm {
       typeof value === 'number' ? String(value) : value,
     )
   }
+}
+
+/** As LVM does it: what fails with one volume does not hinder the others. */
+function forEach(names: readonly string[], work: (name: string) => void): void {
+  let failure: { readonly error: unknown } | undefined
+  for (const name of names) {
+    try {
+      work(name)
+    } catch (error) {
+      failure ??= { error }
+    }
+  }
+  if (failure !== undefined) throw failure.error
 }
 
 function doubled(name: string): string {
