@@ -85,8 +85,7 @@ export class Lvm {
       ...(this.#device === undefined ? {} : { LVM_DEVICE: this.#device }),
     }
     const options: RunOptions = { env, changes, ...(input === undefined ? {} : { input }) }
-    const [program, ...words] = argv
-    const full: Argv = program === 'dmsetup' ? argv : [program, ...config, ...words]
+    const full: Argv = argv[0] === 'dmsetup' ? argv : [...argv, ...config]
     return withFairlock(this.deps, async () => {
       const started = this.deps.system.now()
       try {

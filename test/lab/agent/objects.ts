@@ -1,10 +1,12 @@
 import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
+import { LvmBench } from './LvmBench.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 
 const classes = {
   World: (options: unknown) => World.create(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
+  LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
 }
 
 export type ClassName = keyof typeof classes
@@ -27,7 +29,8 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 }
 
 /** What a test may know of an object without asking. */
-function factsOf(made: World | PluginBench): Record<string, string> {
+function factsOf(made: World | PluginBench | LvmBench): Record<string, string> {
+  if (made instanceof LvmBench) return {}
   if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }

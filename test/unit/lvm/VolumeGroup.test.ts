@@ -48,11 +48,11 @@ describe('what is known of a volume group', () => {
 
   test('is asked anew after a command failed: it may have done a part', async () => {
     const { group } = oneCall(lvm)
-    await group.create('LV-a', MIB)
-    await group.create('LV-b', MIB)
+    for (const name of ['LV-a', 'LV-b']) await group.create(name, MIB)
+    await group.report()
     lvm.held.add('LV-b')
-    await expect(group.remove('LV-a', 'LV-b')).rejects.toMatchObject({ reason: 'inUse', exitCode: 5 })
-    expect(await group.volume('LV-a')).toBeUndefined()
+    await expect(group.deactivate(['LV-a', 'LV-b'])).rejects.toMatchObject({ reason: 'inUse', exitCode: 5 })
+    expect(await group.volume('LV-a')).toMatchObject({ active: false })
     expect(await group.volume('LV-b')).toMatchObject({ open: true })
   })
 
@@ -88,12 +88,12 @@ describe('activation', () => {
     lvm.commands.splice(0)
     const { group } = oneCall(lvm)
     await group.activate(['VHD-a', 'VHD-b', 'VHD-c'])
-    const changes = lvm.commands.filter(([program]) => program !== 'lvm').map(words => words.slice(3).join(' '))
+    const changes = lvm.commands.filter(([program]) => program !== 'lvm').map(words => words.slice(1, -2).join(' '))
     const [a, b, c] = ['VHD-a', 'VHD-b', 'VHD-c'].map(name => group.path(name))
     expect(changes).toEqual([`-ay ${b} ${c}`, `--refresh ${a}`])
     await group.activate(['VHD-a', 'VHD-b'])
     await group.deactivate(['VHD-a', 'VHD-b', 'VHD-c'])
-    expect(lvm.commands.at(-1)?.slice(3)).toEqual(['-an', a, b, c])
+    expect(lvm.commands.at(-1)?.slice(1, -2)).toEqual(['-an', a, b, c])
     expect(fs.readdirSync(`${lvm.root}/dev/mapper`)).toEqual([])
   })
 
@@ -166,7 +166,7 @@ test('a permission is changed while data paths may not start', async () => {
   effects.length = 0
   await group.setWritable('VHD-a', false)
   const lock = `${lvm.root}/var/lock/sm/lvm-${SR}/lvchange-p`
-  expect(effects.map(effect => effect.replace(/lvchange .* -p r$/, 'lvchange'))).toEqual([
+  expect(effects.map(effect => effect.replace(/lvchange .* -p r .*/, 'lvchange'))).toEqual([
     `lock lock ${lock}`,
     'process lvchange',
     `lock unlock ${lock}`,
