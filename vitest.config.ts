@@ -8,7 +8,10 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     projects: [
-      { extends: true, test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab } },
+      {
+        extends: true,
+        test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab, setupFiles: ['test/support/seed.ts'] },
+      },
       {
         extends: true,
         test: {
