@@ -14,6 +14,9 @@ export interface DiskServerOptions extends DiskPlace {
   readonly socket: string
   /** Where the host's own programs pause and end it. */
   readonly control: string
+  /** Where it notes that it runs. */
+  readonly registration: string
+  readonly srUuid: string
 }
 
 /** How often a chain that cannot be opened again is tried, and milliseconds between (spec datapath 15). */
@@ -92,7 +95,10 @@ export class DiskServer {
       await gone
     } finally {
       this.#control.close()
-      for (const socket of this.#controllers) socket.destroySoon()
+      // Whoever asked for the end is answered first.
+      void this.#turn.then(() => {
+        for (const socket of this.#controllers) socket.destroySoon()
+      })
       this.#ended()
     }
   }

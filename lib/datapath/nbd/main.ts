@@ -1,8 +1,11 @@
-import { unlink } from 'node:fs/promises'
+import type { OpenFile } from '../../os/files.ts'
 import { makeLogger } from '../../os/log.ts'
-import { makeSystem } from '../../os/system.ts'
+import { tryLockFile } from '../../os/posix-lock.ts'
+import { makeSystem, type System } from '../../os/system.ts'
+import { vhdError } from '../../vhd/errors.ts'
 import { VhdError } from '../../vhd/VhdUtil.ts'
 import { DiskServer, type DiskServerOptions } from './DiskServer.ts'
+import { type Registration, startTimeOf } from './registry.ts'
 
 /** What the one who started it reads first. */
 export type Greeting =
@@ -18,7 +21,12 @@ export async function main([document]: readonly string[]): Promise<void> {
   const system = makeSystem()
   try {
     const options = parseOptions(document ?? '')
-    const server = await DiskServer.start(system, log, options)
+    const lock = await beTheOnlyOne(system, options)
+    await register(system, options)
+    const server = await DiskServer.start(system, log, options).catch(async (reason: unknown) => {
+      await system.files.unlinkIfPresent(options.registration)
+      throw reason
+    })
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
         server.close().catch((error: unknown) => {
@@ -31,7 +39,8 @@ export async function main([document]: readonly string[]): Promise<void> {
     log.info(`${options.name}: serving ${options.path} at ${options.socket}`)
     await greet({ ready: true, pid: process.pid, size: server.status().size })
     await server.ended
-    for (const name of [options.socket, options.control]) await unlink(name).catch(() => undefined)
+    for (const name of [options.registration, options.socket, options.control]) await system.files.unlinkIfPresent(name)
+    await lock.close()
     log.info(`${options.name}: ended`)
   } catch (error) {
     const errno = error instanceof VhdError ? error.errno : errnoOf(error)
@@ -57,12 +66,28 @@ export function parseOptions(document: string): DiskServerOptions {
     name: text('name'),
     socket: text('socket'),
     control: text('control'),
+    registration: text('registration'),
+    srUuid: text('srUuid'),
     path: text('path'),
     boundary: text('boundary'),
     type,
     readOnly: found['readOnly'] === true,
     writeThrough: found['writeThrough'] === true,
   }
+}
+
+/** Two servers of one disk would destroy it: a lock that goes with the process keeps the second away. Throws EBUSY. */
+async function beTheOnlyOne({ files }: System, { registration, name }: DiskServerOptions): Promise<OpenFile> {
+  const lock = await files.create(`${registration}.lock`, { mode: 0o600 })
+  if (!(await tryLockFile(lock.fd))) throw vhdError('EBUSY', `${name} is served by another process already`)
+  return lock
+}
+
+async function register({ files }: System, options: DiskServerOptions): Promise<void> {
+  const { name: vdiUuid, srUuid, path, socket, control, registration } = options
+  const startTime = (await startTimeOf(files, process.pid)) ?? ''
+  const noted: Registration = { pid: process.pid, startTime, srUuid, vdiUuid, path, socket, control }
+  await files.writeDurably(registration, JSON.stringify(noted))
 }
 
 async function greet(greeting: Greeting): Promise<void> {
