@@ -36,10 +36,7 @@ function refused(code: number, detail?: string): Expectation {
 
 const noDataPath: Pick<Deviation, 'documented'> = { documented: 'no data path yet, see limitations.md' }
 
-const commands: Readonly<Record<string, Deviation>> = {
-  vdi_activate: { ...noDataPath, expected: activationRefused },
-  vdi_deactivate: { ...noDataPath, expected: recorded => ({ ...recorded, changes: NO_CHANGES }) },
-}
+const commands: Readonly<Record<string, Deviation>> = {}
 
 const REVERTED = '`vdi_revert` is an unknown command'
 const UNATTACHED = '`vdi_create` on an SR that is not attached'
@@ -135,7 +132,7 @@ function untrackedSteps(): Record<string, Deviation> {
   const others: readonly (readonly [number, Expectation])[] = [
     [20, (recorded, files) => withoutLogs(refusal(recorded, files), files)],
     [23, withoutTracking],
-    [25, (recorded, files) => withoutLogs(activationRefused(recorded, files), files)],
+    [25, withoutLogs],
     [28, withoutTracking],
     [30, (recorded, files) => ({ ...refusal(recorded, files), files })],
     [31, (recorded, files) => ({ ...sizesOfAllThree(recorded), files })],
@@ -143,12 +140,6 @@ function untrackedSteps(): Record<string, Deviation> {
   ]
   const all = [...logged, ...answered, ...others]
   return Object.fromEntries(all.map(([n, expected]) => [`file-misc ${n}`, { documented: UNTRACKED, expected }]))
-}
-
-function activationRefused(recorded: Outcome, files: Files): Outcome {
-  const [change = ''] = Object.keys(recorded.changes['VDI'] ?? {})
-  const detail = `this version has no data path to activate VDI ${change.slice(1)}: tapdisk support is not built in yet`
-  return refused(46, detail)(recorded, files)
 }
 
 function withoutLogs(recorded: Outcome, _files: Files): Outcome {
