@@ -32,9 +32,9 @@ describe('an active VDI', () => {
     client = await NbdClient.connect(link(disk), disk.uuid)
     expect(client.size).toBe(8 * MIB)
     await client.write(4096, Buffer.alloc(8192, 7))
-    expect(await client.read(0, 16384)).toEqual(
-      Buffer.concat([Buffer.alloc(4096), Buffer.alloc(8192, 7), Buffer.alloc(4096)]),
-    )
+    const expected = Buffer.alloc(16384)
+    expected.fill(7, 4096, 4096 + 8192)
+    expect((await client.read(0, 16384)).equals(expected)).toBe(true)
     expect((await world.record(disk)).sm_config).toMatchObject({ [`host_${await world.host()}`]: 'RW' })
     client.close()
     await world.plugin('vdi_deactivate', disk)
@@ -44,7 +44,7 @@ describe('an active VDI', () => {
     await activate(disk, 'false')
     client = await NbdClient.connect(link(disk), '')
     expect(client.isReadOnly).toBe(true)
-    expect(await client.read(4096, 8192)).toEqual(Buffer.alloc(8192, 7))
+    expect((await client.read(4096, 8192)).equals(Buffer.alloc(8192, 7))).toBe(true)
   })
 
   test('lets nobody but this user near its sockets', async () => {
@@ -60,7 +60,7 @@ describe('an active VDI', () => {
     expect(await world.fault('vdi_activate', disk, { args: ['true'] })).toMatchObject({ code: 46 })
     expect(await world.fault('vdi_activate', disk, { args: ['false'] })).toMatchObject({ code: 46 })
     client = await NbdClient.connect(link(disk), disk.uuid)
-    expect(await client.read(0, 512)).toEqual(Buffer.alloc(512))
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512))).toBe(true)
   })
 
   test('goes on under its client while it is snapshotted', async () => {
@@ -69,13 +69,13 @@ describe('an active VDI', () => {
     await client.write(0, Buffer.alloc(MIB, 1))
     const snapshot = await world.snapshot(disk)
     await client.write(0, Buffer.alloc(MIB, 2))
-    expect(await client.read(0, MIB)).toEqual(Buffer.alloc(MIB, 2))
+    expect((await client.read(0, MIB)).equals(Buffer.alloc(MIB, 2))).toBe(true)
     client.close()
     await world.plugin('vdi_deactivate', disk)
     await world.revert(snapshot)
     await activate(disk)
     client = await NbdClient.connect(link(disk), disk.uuid)
-    expect(await client.read(0, MIB)).toEqual(Buffer.alloc(MIB, 1))
+    expect((await client.read(0, MIB)).equals(Buffer.alloc(MIB, 1))).toBe(true)
   })
 
   test('is not reverted, and nothing is changed', async () => {
@@ -86,7 +86,7 @@ describe('an active VDI', () => {
     expect(await world.names()).toEqual(before)
     client = await NbdClient.connect(link(disk), disk.uuid)
     await client.write(0, Buffer.alloc(512, 9))
-    expect(await client.read(0, 512)).toEqual(Buffer.alloc(512, 9))
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512, 9))).toBe(true)
   })
 
   test('comes up again after its server was killed, with everything that was flushed', async () => {
@@ -99,7 +99,7 @@ describe('an active VDI', () => {
     await client.closed
     await activate(disk)
     client = await NbdClient.connect(link(disk), disk.uuid)
-    expect(await client.read(0, MIB)).toEqual(Buffer.alloc(MIB, 1))
+    expect((await client.read(0, MIB)).equals(Buffer.alloc(MIB, 1))).toBe(true)
     client.close()
     await world.plugin('vdi_deactivate', disk)
   })
@@ -113,14 +113,14 @@ describe('a snapshot that is open for reading', () => {
     await world.write(snapshot, 5, 1, 1)
     await activate(snapshot, 'false')
     client = await NbdClient.connect(link(snapshot), snapshot.uuid)
-    expect(await client.read(0, 512)).toEqual(Buffer.alloc(512, 1))
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512, 1))).toBe(true)
     await world.revert(snapshot)
-    expect(await client.read(0, 512)).toEqual(Buffer.alloc(512, 1))
-    expect(await client.read(MIB, 512)).toEqual(Buffer.alloc(512, 5))
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512, 1))).toBe(true)
+    expect((await client.read(MIB, 512)).equals(Buffer.alloc(512, 5))).toBe(true)
     expect((await world.record(snapshot)).sm_config).not.toHaveProperty('paused')
     await activate(disk)
     const other = await NbdClient.connect(link(disk), disk.uuid)
-    expect(await other.read(MIB, 512)).toEqual(Buffer.alloc(512, 5))
+    expect((await other.read(MIB, 512)).equals(Buffer.alloc(512, 5))).toBe(true)
     other.close()
   })
 })
@@ -181,7 +181,7 @@ describe('what a crash leaves', () => {
     await once(program, 'close')
     expect(JSON.parse(said)).toMatchObject({ ready: false, errno: 16 })
     client = await NbdClient.connect(link(disk), disk.uuid)
-    expect(await client.read(0, 512)).toEqual(Buffer.alloc(512))
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512))).toBe(true)
   })
 })
 
