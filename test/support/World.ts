@@ -255,7 +255,7 @@ export class World {
     moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
-    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
+    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
     const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
     const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin', driver), [argument], { env })

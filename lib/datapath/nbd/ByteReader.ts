@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 /** The other side went away in the middle of something, or between two requests. */
 export class EndOfInput extends Error {
   constructor() {
-    super('the client has gone')
+    super('the other side has gone')
     this.name = 'EndOfInput'
   }
 }
