@@ -50,7 +50,7 @@ export class Replay {
 
   async step(step: Step): Promise<Replayed> {
     const id = `${this.#scenario} ${step.n}`
-    const deviation = deviationOf(id, step.cmd)
+    const deviation = deviationOf(id)
     const recorded = recordedOutcome(step, this.#state, this.#box.srUuid)
     if (typeof step.state === 'object') this.#state = step.state
     await prepareStep(this.#box, this.#names, id)
