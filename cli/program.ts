@@ -9,9 +9,11 @@ import { srForgetCommand } from './commands/sr-forget.ts'
 import { srListCommand } from './commands/sr-list.ts'
 import { srScanCommand } from './commands/sr-scan.ts'
 import { treeCommand } from './commands/tree.ts'
+import { vdiAttachCommand } from './commands/vdi-attach.ts'
 import { vdiCloneCommand } from './commands/vdi-clone.ts'
 import { vdiCreateCommand } from './commands/vdi-create.ts'
 import { vdiDestroyCommand } from './commands/vdi-destroy.ts'
+import { vdiDetachCommand } from './commands/vdi-detach.ts'
 import { vdiExportCommand } from './commands/vdi-export.ts'
 import { vdiImportCommand } from './commands/vdi-import.ts'
 import { vdiListCommand } from './commands/vdi-list.ts'
@@ -35,7 +37,16 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly (() => Com
   ],
   [
     'Disks:',
-    [vdiCreateCommand, vdiListCommand, vdiImportCommand, vdiExportCommand, vdiResizeCommand, vdiDestroyCommand],
+    [
+      vdiCreateCommand,
+      vdiListCommand,
+      vdiAttachCommand,
+      vdiDetachCommand,
+      vdiImportCommand,
+      vdiExportCommand,
+      vdiResizeCommand,
+      vdiDestroyCommand,
+    ],
   ],
   ['Snapshots:', [vdiSnapshotCommand, vdiRevertCommand, vdiCloneCommand]],
   ['Looking closer:', [infoCommand, callCommand]],

@@ -33,6 +33,18 @@ export async function openImage(files: Files, file: string, options: OpenImageOp
   }
   if (extension !== '.vhd') throw vhdError('EINVAL', `${file} is neither .vhd nor .raw`)
   if (!write) return VhdChain.open(files, file, options)
+  return openFixedOrChain(files, file, options)
+}
+
+/**
+ * Opens a VHD for writing, whatever its name: a fixed one as it is, any other with its whole chain.
+ * Throws EROFS for a hidden one and as `VhdChain.open`.
+ */
+export async function openFixedOrChain(
+  files: Files,
+  file: string,
+  options: Omit<OpenImageOptions, 'write'>,
+): Promise<WritableDiskImage> {
   return (await openFixed(files, file, options)) ?? VhdLeafWriter.open(files, file, options)
 }
 

@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly type: 'file' | 'ext' | 'nfs'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** Programs that stand for the host's plugins; by default some that know no open disks. */
+  readonly hostPluginDir?: string
 }
 
 /**
@@ -54,15 +56,15 @@ export class World {
   #toolstack: Toolstack | undefined
   #template: string | undefined
 
-  private constructor(root: string, options: WorldOptions | undefined) {
+  private constructor(root: string, options: Partial<WorldOptions>) {
     this.root = root
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
-    this.#options = options ?? { type: 'file', deviceConfig: { location: this.location } }
+    this.#options = { type: 'file', deviceConfig: { location: this.location }, ...options }
   }
 
   /** Makes the SR and attaches it. */
-  static async create(options?: WorldOptions): Promise<World> {
+  static async create(options: Partial<WorldOptions> = {}): Promise<World> {
     const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')), options)
     await fs.mkdir(world.paths.root)
     await world.start()
@@ -87,7 +89,7 @@ export class World {
       system: this.system,
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
-      hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
+      hostPluginDir: this.#options.hostPluginDir ?? path.join(projectRoot, 'test/fixtures/host-plugins'),
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -253,7 +255,7 @@ export class World {
     moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
-    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
+    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
     const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
     const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin', driver), [argument], { env })
