@@ -160,6 +160,13 @@ describeLab('NFSSR', () => {
       await guest.run('mount -o remount,rw /srv/nfs')
     })
 
+    test('an export in which root may not make a directory (88)', async () => {
+      await guest.run("chmod 755 /srv/nfs/export; exportfs -o rw,root_squash,insecure,sync,no_subtree_check '*:/export'")
+      expect((await plugin.fault('sr_create', EXPORT)).code).toBe(88)
+      await guest.run('exportfs -ra')
+      expect(await mountOptions()).toBe('')
+    })
+
     test('sr_scan of what is not attached (47), and sr_detach while a file is open (74)', async () => {
       expect((await plugin.fault('sr_scan', EXPORT)).code).toBe(47)
       await plugin.create(EXPORT)

@@ -61,6 +61,19 @@ devices {
 CONF
 }
 
+# mapped_disk NAME: /dev/mapper/NAME, with the device-mapper table of standard input
+mapped_disk() {
+  modules dm-mod
+  dmsetup create "$1" --noudevsync --noudevrules
+  dmsetup mknodes "$1"
+}
+
+# drop_mapped NAME: ends it, where it is
+drop_mapped() {
+  if dmsetup info "$1" >/dev/null 2>&1; then dmsetup remove --noudevsync --noudevrules "$1"; fi
+  rm -f "/dev/mapper/$1"
+}
+
 # --- udev and systemd -----------------------------------------------------------------------------------------------
 
 # udev_start: udevd with the links of SCSI disks that storage managers look for
