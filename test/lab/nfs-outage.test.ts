@@ -29,7 +29,7 @@ describeLab.each([
   let snapshot: Disk
   beforeAll(async () => {
     const guest = await sharedGuest()
-    await guest.run('modules nfsv3 nfsv4; mountpoint -q /srv/nfs || nfs_server 128M')
+    await guest.run('mountpoint -q /srv/nfs || nfs_server 128M')
     link = await guest.make('LossyLink', { port: PORT })
     const deviceConfig = { server: '127.0.0.1', serverpath: '/export', nfsversion, options: `port=${PORT}` }
     world = await createRemoteWorld(guest, { type: 'nfs', deviceConfig })
