@@ -12,7 +12,7 @@ let disk: Disk
 let client: NbdClient | undefined
 
 beforeEach(async () => {
-  world = await World.create({ hostPluginDir: path.join(projectRoot, 'bin') })
+  world = await World.create({ hostPluginDir: 'bin' })
   disk = await world.createVdi('disk', 8)
 })
 

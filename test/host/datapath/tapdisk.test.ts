@@ -16,7 +16,7 @@ let world: World
 let disk: Disk
 
 beforeEach(async () => {
-  world = await World.create({ hostPluginDir: path.join(projectRoot, 'bin') })
+  world = await World.create({ hostPluginDir: 'bin' })
   process.env['SM_DATAPATH'] = path.join(projectRoot, 'test/fixtures/tap-ctl/tap-ctl')
   world.pluginEnv['SM_DATAPATH'] = process.env['SM_DATAPATH']
   await world.start()
