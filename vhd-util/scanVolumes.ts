@@ -5,6 +5,7 @@ import { FOOTER_SIZE, HEADER_SIZE } from '../lib/vhd/layout.ts'
 import { openStorage, type Storage } from '../lib/vhd/Storage.ts'
 import { ZERO_UUID } from '../lib/vhd/uuid.ts'
 import { readVhd, type VhdImage } from '../lib/vhd/VhdImage.ts'
+import { VolumeStorage } from '../lib/vhd/VolumeStorage.ts'
 import { patternToRegExp } from './pattern.ts'
 import { facts, type FileScanOptions, markerOf } from './scanFiles.ts'
 import {
@@ -17,7 +18,6 @@ import {
   step,
 } from './scanRow.ts'
 import { listVolumes, type Volume } from './volumeGroup.ts'
-import { VolumeStorage } from './VolumeStorage.ts'
 
 const ENOENT = 2
 

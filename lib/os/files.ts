@@ -2,6 +2,7 @@ import { constants, type BigIntStats, type Stats, type StatsFs } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { type Effects, errnoError } from './effects.ts'
+import { dropCache } from './blockDevice.ts'
 import { copyRange, type FileRun, fileRuns, punchHole } from './ranges.ts'
 import { type Handle, openForReading } from './ReadHandle.ts'
 
@@ -108,6 +109,21 @@ export class Files {
     if ((await file.stat()).isFile()) return file
     await file.close()
     throw errnoError('EINVAL', `${filePath} is not a regular file`)
+  }
+
+  /**
+   * Opens a block device for reading what is on it now: what the kernel remembers of it may be old, because volumes on it
+   * are written to under other names.
+   */
+  async openFresh(device: string): Promise<OpenFile> {
+    const file = await this.openRead(device)
+    try {
+      await dropCache(file.fd)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 
   /** Opens an existing file for reading and writing. */

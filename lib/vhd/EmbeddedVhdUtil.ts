@@ -21,6 +21,8 @@ import type {
 export interface EmbeddedOptions {
   /** The SR directory: parents outside it are refused with EACCES and never opened. */
   readonly boundary?: string
+  /** For an SR of logical volumes, the volume group: parents outside it are refused in the same way. */
+  readonly group?: string
 }
 
 /** The VHD tool in process, byte for byte what blktap's writes (spec vhd). Every changed image is synced before it is closed. */

@@ -8,6 +8,8 @@ const NATIVE_PROGRAM = '/usr/bin/vhd-util'
 export interface ChooseOptions {
   /** The SR directory, see `EmbeddedOptions`. */
   readonly boundary?: string
+  /** The volume group of an SR that has one instead of a directory. */
+  readonly group?: string
   /** `native`, `embedded` or the path of a program; default `$SM_VHD_UTIL`. */
   readonly spec?: string
 }
@@ -18,9 +20,9 @@ export interface ChooseOptions {
  */
 export async function chooseVhdUtil(
   system: Pick<System, 'files' | 'run' | 'newUuid' | 'now'>,
-  { boundary, spec = process.env['SM_VHD_UTIL'] }: ChooseOptions = {},
+  { spec = process.env['SM_VHD_UTIL'], ...place }: ChooseOptions = {},
 ): Promise<VhdUtil> {
-  const embedded = new EmbeddedVhdUtil(system, boundary === undefined ? {} : { boundary })
+  const embedded = new EmbeddedVhdUtil(system, place)
   const program = await nativeProgram(system, spec)
   if (program === undefined) return embedded
   const { NativeVhdUtil } = await import('./NativeVhdUtil.ts')

@@ -8,11 +8,13 @@ import type { Storage } from './Storage.ts'
 import { ZERO_UUID } from './uuid.ts'
 import { type OpenOptions, usingVhd, type VhdImage } from './VhdImage.ts'
 
-/** Where parents are looked for. With a `boundary` nothing outside that directory is ever opened. */
+/** Where parents are looked for. With a `boundary` or a `group` nothing outside it is ever opened. */
 export interface Place {
   readonly files: Files
   /** Absolute path of the SR directory. */
   readonly boundary?: string
+  /** Name of the volume group whose volumes hold the images. */
+  readonly group?: string
 }
 
 export interface ParentRef {
@@ -80,11 +82,12 @@ export async function walkChain(
  * The path by which an image is recorded (spec vhd 4.3): absolute, symbolic links resolved, logical volumes by their
  * device-mapper name. Throws ENOENT where it does not exist and EACCES where it lies outside the boundary.
  */
-export async function canonicalPath({ files, boundary }: Place, name: string): Promise<string> {
+export async function canonicalPath({ files, boundary, group }: Place, name: string): Promise<string> {
   const absolute = path.resolve(name)
   const mapper = await mapperPath(files, absolute)
   const real = mapper ?? (await files.realpath(absolute))
   if (boundary !== undefined) await requireInside(files, boundary, real)
+  if (group !== undefined) await requireVolume(files, group, real)
   return real
 }
 
@@ -102,9 +105,12 @@ async function resolveFrom(place: Place, child: string, name: string): Promise<s
 }
 
 async function resolveInside(place: Place, child: string, candidate: string): Promise<string | undefined> {
-  const { boundary, files } = place
+  const { boundary, group, files } = place
   if (boundary !== undefined && !isUnder(candidate, await files.realpath(boundary))) {
     throw vhdError('EACCES', `${child}: parent ${candidate} lies outside ${boundary}`)
+  }
+  if (group !== undefined && !isVolumeOf(group, candidate)) {
+    throw vhdError('EACCES', `${child}: parent ${candidate} is no volume of ${group}`)
   }
   try {
     return await canonicalPath(place, candidate)
@@ -121,6 +127,18 @@ async function canonicalOrSelf(files: Files, name: string): Promise<string> {
 async function requireInside(files: Files, boundary: string, real: string): Promise<void> {
   if (!isUnder(real, await files.realpath(boundary))) throw vhdError('EACCES', `${real} lies outside ${boundary}`)
   if (!(await files.lstat(real)).isFile()) throw vhdError('EACCES', `${real} is not a regular file`)
+}
+
+async function requireVolume(files: Files, group: string, real: string): Promise<void> {
+  if (!isVolumeOf(group, real)) throw vhdError('EACCES', `${real} is no volume of ${group}`)
+  if (!(await files.stat(real)).isBlockDevice()) throw vhdError('EACCES', `${real} is not a block device`)
+}
+
+/** By either name of a volume: `/dev/<group>/<volume>`, or the device-mapper's, where each `-` of both is doubled. */
+function isVolumeOf(group: string, file: string): boolean {
+  const [, mapped] = /^\/dev\/mapper\/((?:[^-/]|--)+)-(?:[^-/]|--)+$/.exec(file) ?? []
+  const [, named] = /^\/dev\/([^/]+)\/[^/]+$/.exec(file) ?? []
+  return mapped === group.replaceAll('-', '--') || named === group
 }
 
 function isUnder(file: string, directory: string): boolean {

@@ -1,16 +1,29 @@
-import { vhdError } from '../lib/vhd/errors.ts'
-import { Storage } from '../lib/vhd/Storage.ts'
-import type { Volume } from './volumeGroup.ts'
+import { vhdError } from './errors.ts'
+import { Storage } from './Storage.ts'
+
+/** A logical volume and where its bytes lie. */
+export interface MappedVolume {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Linear parts, ascending; others are left out. Offsets and lengths are bytes. */
+  readonly segments: readonly {
+    readonly start: number
+    readonly length: number
+    readonly device: string
+    readonly position: number
+  }[]
+}
 
 /** Opens a physical volume, once however often it is asked for. */
 export type OpenDevice = (device: string) => Promise<Storage>
 
 /** A logical volume read where it lies on its physical volumes, so that it need not be active. Read only. */
 export class VolumeStorage extends Storage {
-  readonly #volume: Volume
+  readonly #volume: MappedVolume
   readonly #open: OpenDevice
 
-  constructor(anyDevice: Storage, volume: Volume, open: OpenDevice) {
+  constructor(anyDevice: Storage, volume: MappedVolume, open: OpenDevice) {
     super(anyDevice.file, volume.size, true)
     this.#volume = volume
     this.#open = open
