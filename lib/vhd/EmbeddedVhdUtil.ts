@@ -3,7 +3,7 @@ import { createDisk, createFixedDisk } from './create.ts'
 import { asVhdError } from './errors.ts'
 import { endFooterOffset } from './footers.ts'
 import { FOOTER_SIZE, roundToBlock } from './layout.ts'
-import { dropData, readKeyHash, relink, repairFooters, setHiddenFlag, writeKeyHash } from './modify.ts'
+import { dropData, readKeyHash, relink, repairFooters, setHiddenFlag, setPhysicalSize, writeKeyHash } from './modify.ts'
 import { findParent, type Place, walkChain } from './parents.ts'
 import { scanDirectory } from './scan.ts'
 import { createChildOf, snapshotVhd } from './snapshot.ts'
@@ -62,6 +62,10 @@ export class EmbeddedVhdUtil implements VhdUtil {
 
   async physicalSize(path: string): Promise<number> {
     return this.#read(path, { allowPoisoned: true }, async image => (await endOfImage(image)) + FOOTER_SIZE)
+  }
+
+  async setPhysicalSize(path: string, bytes: number): Promise<void> {
+    await this.#change(path, image => setPhysicalSize(image, bytes))
   }
 
   async parent(path: string): Promise<string | undefined> {
