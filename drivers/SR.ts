@@ -1,6 +1,7 @@
 import type { CommandName } from '../lib/smapi/commands.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
+import type { Ref } from '../lib/xapi/XapiClient.ts'
 import { attachWithScan } from './attach.ts'
 import type { Context } from './Context.ts'
 import type { VDI, VdiInfo } from './VDI.ts'
@@ -52,6 +53,11 @@ export abstract class SR {
 
   /** Brings records and storage in line; the part of sr_scan that differs by driver. */
   abstract scan(): Promise<void>
+
+  /** Reference of the SR's record. */
+  async srRef(): Promise<Ref> {
+    return this.context.request.srRef ?? (await this.context.xapi.srGetByUuid(this.uuid))
+  }
 
   /** Runs after the lock is released, whether the command worked or not. */
   cleanup(): Promise<void> {

@@ -5,7 +5,6 @@ import { SmError } from '../../lib/smapi/SmError.ts'
 import { isErrno } from '../../lib/os/files.ts'
 import type { EmbeddedVhdUtil } from '../../lib/vhd/EmbeddedVhdUtil.ts'
 import type { VhdUtil } from '../../lib/vhd/VhdUtil.ts'
-import type { Ref } from '../../lib/xapi/XapiClient.ts'
 import type { Context } from '../Context.ts'
 import { SR } from '../SR.ts'
 import { adjustStatistics, fileSystemCapacity } from '../statistics.ts'
@@ -97,10 +96,6 @@ export abstract class FileFamilySR extends SR {
 
   embeddedVhd(): EmbeddedVhdUtil {
     return this.context.embeddedVhd(this.path)
-  }
-
-  async srRef(): Promise<Ref> {
-    return this.context.request.srRef ?? (await this.context.xapi.srGetByUuid(this.uuid))
   }
 
   /** False where the hard-link test of a shared SR found none (`sm-hardlink.conf`, spec file-sr 6.3). */
