@@ -7,8 +7,9 @@ export type LvmReason = 'noSpace' | 'missing' | 'inUse' | 'exists' | 'checksum' 
 const REASONS: readonly (readonly [RegExp, LvmReason])[] = [
   [/Incorrect checksum in metadata area header/, 'checksum'],
   [/insufficient (free space|free extents|suitable)/i, 'noSpace'],
+  [/Device does not exist/, 'missing'],
   [/Volume group "[^"]*" not found|Failed to find (logical|physical) volume|not found in volume group/i, 'missing'],
-  [/ in use\b|is used by another|contains a filesystem/i, 'inUse'],
+  [/ in use\b|is used by another|contains a filesystem|Device or resource busy/i, 'inUse'],
   [/already exists/i, 'exists'],
 ]
 

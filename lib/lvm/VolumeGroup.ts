@@ -1,8 +1,9 @@
 import type { Lvm } from './Lvm.ts'
 import { isLvmError } from './LvmError.ts'
 import { clearMapping, ensureLink } from './mapping.ts'
-import { requireLvmName, srOfGroup, volumeNamespace, volumePath } from './names.ts'
+import { mapperPath, requireLvmName, srOfGroup, volumeNamespace, volumePath } from './names.ts'
 import { type GroupReport, type LogicalVolume, reportGroup } from './report.ts'
+import type { MappedVolume } from './VolumeReader.ts'
 import { SmError } from '../smapi/SmError.ts'
 
 const MIB = 1024 * 1024
@@ -67,6 +68,13 @@ export class VolumeGroup {
     const volume = await this.volume(name)
     if (volume === undefined) throw new SmError('VDIUnavailable', `LV not found: ${name}`)
     return volume
+  }
+
+  /** A volume with where it lies; LVM is asked again where that is not known. @throws SmError VDIUnavailable (46) */
+  async mapped(name: string): Promise<MappedVolume> {
+    if ((await this.require(name)).segments === undefined) this.forget()
+    const volume = await this.require(name)
+    return { ...volume, segments: volume.segments ?? [] }
   }
 
   /**
@@ -151,8 +159,7 @@ export class VolumeGroup {
    * was changed elsewhere meanwhile (spec lvhd 5.5). LvmError `missing` where one is not there.
    */
   async activate(names: readonly string[]): Promise<void> {
-    const { volumes } = await this.report()
-    const absent = names.filter(name => volumes.get(name)?.active !== true)
+    const absent = await this.#whereMapped(names, false)
     if (absent.length > 0) await this.#change(['lvchange', '-ay', ...absent.map(name => this.path(name))])
     for (const name of absent) {
       await ensureLink(this.lvm, this.name, name)
@@ -176,13 +183,22 @@ export class VolumeGroup {
    */
   async deactivate(names: readonly string[]): Promise<void> {
     const { volumes } = await this.report()
-    const active = names.filter(name => volumes.get(name)?.active === true)
+    const active = (await this.#whereMapped(names, true)).filter(name => volumes.has(name))
     if (active.length > 0) await this.#unlessInUse(['lvchange', '-an', ...active.map(name => this.path(name))])
-    for (const name of active) this.#update(name, { active: false, open: false })
     for (const name of names) {
+      this.#update(name, { active: false, open: false })
       this.#fresh.delete(name)
       await clearMapping(this.lvm, this.name, name)
     }
+  }
+
+  /** Asks the kernel's names and not the report: other calls map and unmap without the SR lock. */
+  async #whereMapped(names: readonly string[], mapped: boolean): Promise<string[]> {
+    const found: string[] = []
+    for (const name of names) {
+      if ((await this.lvm.deps.system.files.exists(mapperPath(this.name, name))) === mapped) found.push(name)
+    }
+    return found
   }
 
   async #create(name: string, size: readonly string[], tags: readonly string[]): Promise<void> {

@@ -2,7 +2,6 @@ import { constants, type BigIntStats, type Stats, type StatsFs } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { type Effects, errnoError } from './effects.ts'
-import { dropCache } from './blockDevice.ts'
 import { copyRange, type FileRun, fileRuns, punchHole } from './ranges.ts'
 import { type Handle, openForReading } from './ReadHandle.ts'
 
@@ -112,16 +111,15 @@ export class Files {
   }
 
   /**
-   * Opens a block device for reading what is on it now: what the kernel remembers of it may be old, because volumes on it
-   * are written to under other names.
+   * Opens for reading past this host's page cache: for a disk whose content is written under another name, as that of a
+   * physical volume is through its logical volumes. A file that cannot be read so is read as any other.
    */
-  async openFresh(device: string): Promise<OpenFile> {
-    const file = await this.openRead(device)
+  async openDirect(filePath: string): Promise<OpenFile> {
+    const { openDirectly } = await import('./DirectHandle.ts')
     try {
-      await dropCache(file.fd)
-      return file
+      return new OpenFile(await openDirectly(filePath), this.#effects, filePath)
     } catch (error) {
-      await file.close()
+      if (isErrno(error, 'EINVAL')) return this.openRead(filePath)
       throw error
     }
   }

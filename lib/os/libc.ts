@@ -12,10 +12,10 @@ export interface Libc {
   readonly copyFileRange: (from: FilePlace, to: FilePlace, length: number) => Promise<CallResult>
   /** As fallocate(2) with its mode bits; the value is 0. */
   readonly fallocate: (fd: number, mode: number, range: { offset: number; length: number }) => Promise<CallResult>
-  /** As ioctl(2) with a number as its argument; the value is what the driver returns. */
-  readonly ioctl: (fd: number, request: number, argument: number) => CallResult
   /** As lseek(2); the value is the offset found. */
   readonly lseek: (fd: number, offset: number, whence: number) => CallResult
+  /** Where a buffer's bytes are in memory. */
+  readonly addressOf: (buffer: Buffer) => bigint
 }
 
 /** A byte offset in an open file. */
@@ -47,9 +47,6 @@ async function bind(): Promise<Libc> {
     command: number,
     argument: Buffer,
   ) => number
-  const ioctl = library.func('int ioctl(int fd, unsigned long request, intptr_t argument)') as (
-    ...args: number[]
-  ) => number
   const openlog = library.func('void openlog(void *ident, int options, int facility)') as Libc['openlog']
   const syslog = library.func('void syslog(int priority, const char *format, ...)') as (
     priority: number,
@@ -63,7 +60,7 @@ async function bind(): Promise<Libc> {
     syslog: (priority, line) => {
       syslog(priority, '%s', 'const char *', line)
     },
-    ioctl: (fd, request, argument) => toResult(koffi, ioctl(fd, request, argument)),
+    addressOf: buffer => koffi.address(buffer),
     ...bindRanges(koffi, library),
   }
 }

@@ -4,7 +4,7 @@ import { asVhdError } from './errors.ts'
 import { endFooterOffset } from './footers.ts'
 import { FOOTER_SIZE, roundToBlock } from './layout.ts'
 import { dropData, readKeyHash, relink, repairFooters, setHiddenFlag, setPhysicalSize, writeKeyHash } from './modify.ts'
-import { findParent, type Place, walkChain } from './parents.ts'
+import { findParent, type Limit, type Place, walkChain } from './parents.ts'
 import { scanDirectory } from './scan.ts'
 import { createChildOf, snapshotVhd } from './snapshot.ts'
 import { type OpenOptions, usingVhd, type VhdImage } from './VhdImage.ts'
@@ -18,12 +18,8 @@ import type {
   VhdUtil,
 } from './VhdUtil.ts'
 
-export interface EmbeddedOptions {
-  /** The SR directory: parents outside it are refused with EACCES and never opened. */
-  readonly boundary?: string
-  /** For an SR of logical volumes, the volume group: parents outside it are refused in the same way. */
-  readonly group?: string
-}
+/** What the SR consists of: parents outside are refused with EACCES and never opened. */
+export type EmbeddedOptions = Limit
 
 /** The VHD tool in process, byte for byte what blktap's writes (spec vhd). Every changed image is synced before it is closed. */
 export class EmbeddedVhdUtil implements VhdUtil {

@@ -2,15 +2,14 @@ import path from 'node:path'
 import type { Files } from '../os/files.ts'
 import type { DiskImage, WritableDiskImage } from './DiskImage.ts'
 import { asVhdError, vhdError } from './errors.ts'
-import { canonicalPath } from './parents.ts'
+import { canonicalPath, type Limit } from './parents.ts'
 import { openRaw, RawImage } from './RawImage.ts'
 import { VhdChain } from './VhdChain.ts'
 import { openVhd } from './VhdImage.ts'
 import { VhdLeafWriter } from './VhdLeafWriter.ts'
 
-export interface OpenImageOptions {
-  /** The SR directory: nothing outside it is opened. */
-  readonly boundary?: string
+/** Nothing outside the SR is opened. */
+export interface OpenImageOptions extends Limit {
   readonly write?: boolean
   /** See `WriterOptions`. */
   readonly writeThrough?: boolean

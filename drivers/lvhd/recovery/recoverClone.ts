@@ -4,7 +4,7 @@ import { findVdi, mergeSmConfig } from '../../records.ts'
 import { findVolume, readDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { introduceBranched } from '../snapshot/records.ts'
-import { inflateIfRoom } from './recoverGroup.ts'
+import { inflateIfRoom } from './inflateIfRoom.ts'
 import { findBase, undoClone, type CloneNames } from './undoClone.ts'
 
 /**

@@ -1,7 +1,5 @@
-import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
-import { inflate, undoInflate } from '../../../lib/lvhd/inflate.ts'
-import { HIDDEN_TAG, kindOf, vhdVolume } from '../../../lib/lvhd/names.ts'
-import { readDisks } from '../disks.ts'
+import { undoInflate } from '../../../lib/lvhd/inflate.ts'
+import { kindOf, vhdVolume } from '../../../lib/lvhd/names.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { isUnfinished } from '../layout.ts'
 import { resumeLeftPaused } from '../pauses.ts'
@@ -29,16 +27,14 @@ export async function recoverGroup(sr: LvhdFamilySR): Promise<void> {
 
 /** Uuids of all disks, bases included, that a journal concerns. */
 export async function pendingVdis(sr: LvhdFamilySR): Promise<Set<string>> {
-  const concerned = new Set<string>()
-  for (const { type, id, value } of await sr.journals.all()) {
-    concerned.add(id)
-    if (type === 'leaf' && value !== undefined) concerned.add(value)
-    if (type !== 'clone' || value === undefined) continue
-    const { base, newLeaf } = requireCloneNames(id, value)
+  const concerned = await sr.journals.ids()
+  for (const [disk, { value }] of await sr.journals.ofType('clone')) {
+    if (value === undefined) continue
+    const { base, newLeaf } = requireCloneNames(disk, value)
     concerned.add(base)
     if (newLeaf !== undefined) concerned.add(newLeaf)
   }
-  for (const uuid of await sr.journals.resizes()) concerned.add(uuid)
+  for (const { value } of (await sr.journals.ofType('leaf')).values()) if (value !== undefined) concerned.add(value)
   return concerned
 }
 
@@ -70,15 +66,4 @@ async function recoverInflate(sr: LvhdFamilySR, uuid: string): Promise<void> {
   sr.context.log.warn(`VDI ${uuid}: its volume was being enlarged; undoing that`)
   await undoInflate(await sr.tools(), uuid)
   await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, vhdVolume(uuid)))
-}
-
-/** Gives the volume of a VHD its full size where that is possible: a smaller one is legal everywhere (spec lvhd 6.3). */
-export async function inflateIfRoom(sr: LvhdFamilySR, uuid: string): Promise<void> {
-  const disk = (await readDisks(sr, [uuid])).disks.get(uuid)
-  if (disk?.type !== 'vhd' || disk.volume.tags.includes(HIDDEN_TAG)) return
-  const full = fullVhdVolumeSize(disk.virtualSize)
-  const { free, extentSize } = await sr.group.report()
-  if (full - disk.volume.size + extentSize > free) return
-  await sr.activator.hold([{ uuid, volume: disk.volume.name }])
-  await inflate(await sr.tools(), uuid, full)
 }

@@ -5,7 +5,7 @@ import { unpauseVdi } from '../../pause.ts'
 import { findVdi, forgetVdi, mergeSmConfig } from '../../records.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
-import { inflateIfRoom } from './recoverGroup.ts'
+import { inflateIfRoom } from './inflateIfRoom.ts'
 
 /**
  * Settles a merge of a leaf into its parent that the garbage collector was stopped in (spec gc 10): as long as the parent
