@@ -45,7 +45,11 @@ function requireFit(disks: Disks, childUuid: string, parentUuid: string): void {
 /** A disk and its ancestors, as far as they are found. */
 function ancestors({ disks }: Disks, uuid: string): string[] {
   const chain: string[] = []
-  for (let next: string | undefined = uuid; next !== undefined && !chain.includes(next); next = disks.get(next)?.parent) {
+  for (
+    let next: string | undefined = uuid;
+    next !== undefined && !chain.includes(next);
+    next = disks.get(next)?.parent
+  ) {
     chain.push(next)
   }
   return chain

@@ -37,7 +37,8 @@ export async function createVdi(vdi: LvhdVDI, request: Request): Promise<VdiInfo
   const disk = await plan(vdi, request)
   if (await exists(vdi)) throw new SmError('VDIExists')
   await sr.requireFree(disk.volumeSize)
-  if (!(await sr.isLegacy()) && !(await sr.metadata.hasRoom())) throw new SmError('MetadataError', 'no room for another VDI')
+  if (!(await sr.isLegacy()) && !(await sr.metadata.hasRoom()))
+    throw new SmError('MetadataError', 'no room for another VDI')
   const volume = volumeOf(disk.type, vdi.uuid)
   try {
     await build(vdi, disk)

@@ -27,7 +27,7 @@ export async function emptyGroup(sr: LvhdFamilySR): Promise<void> {
 /** Volumes that no visible disk needs, every child before its parent (spec gc 6). */
 export function garbageLeavesFirst({ disks }: Disks): string[] {
   const garbage = new Set<string>()
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     const next = [...disks.values()].filter(
       ({ uuid, hidden }) =>
         hidden &&

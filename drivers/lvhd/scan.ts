@@ -20,7 +20,9 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   requireReadable(sr, disks)
   const logs = await changeLogs(sr)
   const vdis = scannedVdis(disks, logs)
-  const allocation = [...disks.disks.values()].filter(disk => !disk.hidden).reduce((sum, { volume }) => sum + volume.size, 0)
+  const allocation = [...disks.disks.values()]
+    .filter(disk => !disk.hidden)
+    .reduce((sum, { volume }) => sum + volume.size, 0)
   await writeStatistics(sr, allocation, await sr.capacity())
   const srRef = await sr.srRef()
   const entries = (await sr.isLegacy()) ? undefined : (await sr.metadata.read()).vdis
@@ -101,12 +103,17 @@ async function introduceKnown(
     const entry = entries.get(vdi.uuid)
     if (entry === undefined || known.has(vdi.uuid)) continue
     const { nameLabel, nameDescription, type, readOnly, isASnapshot, snapshotTime, metadataOfPool } = entry
-    const ref = await introduce(xapi, srRef, { ...vdi, label: nameLabel, type, readOnly: readOnly || vdi.readOnly }, {
-      name_description: nameDescription,
-      is_a_snapshot: isASnapshot,
-      ...(snapshotTime === '' ? {} : { snapshot_time: snapshotTime }),
-      ...(metadataOfPool === '' ? {} : { metadata_of_pool: metadataOfPool }),
-    })
+    const ref = await introduce(
+      xapi,
+      srRef,
+      { ...vdi, label: nameLabel, type, readOnly: readOnly || vdi.readOnly },
+      {
+        name_description: nameDescription,
+        is_a_snapshot: isASnapshot,
+        ...(snapshotTime === '' ? {} : { snapshot_time: snapshotTime }),
+        ...(metadataOfPool === '' ? {} : { metadata_of_pool: metadataOfPool }),
+      },
+    )
     sr.context.log.info(`VDI ${vdi.uuid} is known again as ${ref}`)
   }
 }
@@ -132,7 +139,11 @@ interface Known {
 }
 
 /** Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. */
-async function followRecords(sr: LvhdFamilySR, vdis: readonly ScannedVdi[], { records, entries }: Known): Promise<void> {
+async function followRecords(
+  sr: LvhdFamilySR,
+  vdis: readonly ScannedVdi[],
+  { records, entries }: Known,
+): Promise<void> {
   const pending = await pendingVdis(sr)
   const onStorage = new Set(vdis.map(vdi => vdi.uuid))
   for (const uuid of entries.keys()) if (!onStorage.has(uuid) && !pending.has(uuid)) await sr.metadata.delete(uuid)

@@ -67,7 +67,7 @@ async function areLeavesWhole(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNa
 function chainOf({ disks }: Disks, uuids: readonly string[]): { uuid: string; volume: string }[] {
   const chain = new Map<string, Disk>()
   for (const leaf of uuids) {
-    for (let next: string | undefined = leaf; next !== undefined && !chain.has(next); ) {
+    for (let next: string | undefined = leaf; next !== undefined && !chain.has(next);) {
       const disk: Disk | undefined = disks.get(next)
       if (disk === undefined) break
       chain.set(next, disk)

@@ -28,11 +28,8 @@ export async function recoverGroup(sr: LvhdFamilySR): Promise<void> {
 /** Uuids of all disks, bases included, that a journal concerns. */
 export async function pendingVdis(sr: LvhdFamilySR): Promise<Set<string>> {
   const concerned = await sr.journals.ids()
-  for (const [disk, { value }] of await sr.journals.ofType('clone')) {
-    if (value === undefined) continue
-    const { base, newLeaf } = requireCloneNames(disk, value)
-    concerned.add(base)
-    if (newLeaf !== undefined) concerned.add(newLeaf)
+  for (const { value } of (await sr.journals.ofType('clone')).values()) {
+    for (const uuid of (value ?? '').split('_')) if (uuid !== '') concerned.add(uuid)
   }
   for (const { value } of (await sr.journals.ofType('leaf')).values()) if (value !== undefined) concerned.add(value)
   return concerned

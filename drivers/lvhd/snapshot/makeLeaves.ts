@@ -19,6 +19,8 @@ export interface Branch {
   readonly sizes: BranchSizes
   /** Hosts other than this one that have the disk open. */
   readonly otherHosts: readonly string[]
+  /** Crash points. */
+  readonly points: { readonly baseMade: string; readonly leafMade: string }
 }
 
 /** Parents as the tool linked them: it passes over empty nodes (spec lvhd 15 step 8). Uuids. */
@@ -43,7 +45,7 @@ export function otherHostsOf(sr: LvhdFamilySR, smConfig: Readonly<Record<string,
  * children, and make it read-only; 5. other hosts take it up.
  */
 export async function makeLeaves(branch: Branch): Promise<Leaves> {
-  const { sr, disk, type, base, newLeaf, sizes } = branch
+  const { sr, disk, type, base, newLeaf, sizes, points } = branch
   const { group, activator } = sr
   const { effects } = sr.context.system
   const baseVolume = volumeOf(type, base)
@@ -51,9 +53,9 @@ export async function makeLeaves(branch: Branch): Promise<Leaves> {
   await activator.renamed(disk, { uuid: base, volume: baseVolume })
   const vhd = await sr.vhdUtil()
   if (type === 'vhd') await deflate({ group, vhd }, baseVolume, sizes.base)
-  effects.point('LVHDRT_clone_vdi_after_shrink_parent')
+  effects.point(points.baseMade)
   const parent = await makeLeaf(branch, disk, sizes.leaf)
-  effects.point('LVHDRT_clone_vdi_after_first_snap')
+  effects.point(points.leafMade)
   const newLeafParent = newLeaf === undefined ? undefined : await makeLeaf(branch, newLeaf, sizes.newLeaf)
   effects.point('LVHDRT_clone_vdi_after_second_snap')
   if (type === 'vhd') await vhd.setHidden(group.path(baseVolume), true)

@@ -18,6 +18,11 @@ import { branchSizes } from './sizes.ts'
 /** `double` makes a base and a second leaf; `single` and `internal` only the base (spec lvhd 15). */
 export type SnapshotType = 'double' | 'single' | 'internal'
 
+const POINTS = {
+  baseMade: 'LVHDRT_clone_vdi_after_shrink_parent',
+  leafMade: 'LVHDRT_clone_vdi_after_first_snap',
+}
+
 interface Source {
   readonly vdi: LvhdVDI
   readonly ref: Ref
@@ -73,7 +78,7 @@ async function requireBranchable(vdi: LvhdVDI, refused: SmErrorName): Promise<So
 async function readChain(vdi: LvhdVDI): Promise<Disk[]> {
   const { disks } = await readDisks(vdi.sr, [vdi.uuid])
   const chain: Disk[] = []
-  for (let next: string | undefined = vdi.uuid; next !== undefined; ) {
+  for (let next: string | undefined = vdi.uuid; next !== undefined;) {
     const disk: Disk | undefined = disks.get(next)
     if (disk === undefined || chain.includes(disk)) {
       throw new SmError('VDIUnavailable', `the chain of VDI ${vdi.uuid} ends at ${next}`)
@@ -99,7 +104,7 @@ async function branchPaused(source: Source, request: Request, type: SnapshotType
   await sr.requireFree(sizes.needed)
   const [base, newLeaf] = [newUuid(), type === 'double' ? newUuid() : undefined]
   const otherHosts = otherHostsOf(sr, record.sm_config)
-  const branch: Branch = { sr, disk: vdi.uuid, type: disk.type, base, newLeaf, sizes, otherHosts }
+  const branch: Branch = { sr, disk: vdi.uuid, type: disk.type, base, newLeaf, sizes, otherHosts, points: POINTS }
   try {
     return await makeBranch(branch, ref, request.command === 'vdi_snapshot')
   } catch (error) {
