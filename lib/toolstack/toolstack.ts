@@ -13,7 +13,7 @@ import { Operations } from './Operations.ts'
 import { ensureOwnRecords } from './own-records.ts'
 import type { Credentials, Services } from './Services.ts'
 import { StateFile } from './StateFile.ts'
-import { Executor } from './storage/Executor.ts'
+import { Executor, makeRunProgram, type RunProgram } from './storage/Executor.ts'
 import { Smapiv1Storage } from './storage/Smapiv1Storage.ts'
 import { Store } from './Store.ts'
 
@@ -39,6 +39,8 @@ export interface ToolstackOptions {
   readonly listen?: TcpListener
   /** More environment for plugins. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: as a process. */
+  readonly runProgram?: RunProgram
   /** How long an operation waits for others on the same object, in milliseconds. Default two hours, as xapi. */
   readonly operationWaitMs?: number
   readonly log?: Logger
@@ -88,7 +90,8 @@ async function startWithState(
   const store = new Store(system.newUuid, state.state.generation)
   store.load(state.state.objects)
   const url = `unix:${places.socketPath}`
-  const executor = new Executor(system, path.dirname(places.stateFile), pluginEnvironment(options, url))
+  const runProgram = options.runProgram ?? makeRunProgram(system.files, system.newUuid, path.dirname(places.stateFile))
+  const executor = new Executor(system, pluginEnvironment(options, url), runProgram)
   const { host, pool } = ensureOwnRecords(store, await readInventory(system, paths))
   const closing = new AbortController()
   const log = options.log ?? makeLogger({ ident: 'toolstack' })

@@ -92,7 +92,9 @@ describeLab('NFSSR', () => {
   describe('sr_probe', () => {
     test('asks for the server (102), then for a path (101) and lists the exports on stderr', async () => {
       expect((await plugin.fault('sr_probe', {})).code).toBe(102)
-      const fault = await plugin.fault('sr_probe', { server: EXPORT.server })
+      const asProcess = await Plugin.start(guest, { plugin: 'NFSSR', srUuid: SR, asProcess: true })
+      const fault = await asProcess.fault('sr_probe', { server: EXPORT.server })
+      await asProcess.close()
       expect(fault.code).toBe(101)
       expect(fault.stderr).toBe(
         '<?xml version="1.0" ?>\n<nfs-exports>\n\t<Export>\n\t\t<Target>127.0.0.1</Target>\n\t\t<Path>/export</Path>\n\t\t<Accesslist>*</Accesslist>\n\t</Export>\n</nfs-exports>\n\n',

@@ -1,15 +1,15 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { Effects } from '../../lib/os/effects.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
 import { decodeMethodResponse, encodeMethodCall, type XmlInput } from '../../lib/smapi/xmlrpc.ts'
+import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Executor.ts'
 import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { scanDirectory } from '../../lib/vhd/scan.ts'
@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly type: 'file' | 'ext' | 'nfs'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** How plugins are run; by default as processes. */
+  readonly runProgram?: RunProgram
 }
 
 /**
@@ -47,6 +49,7 @@ export class World {
   /** The directory that the `location` of a file SR names. */
   readonly location: string
   readonly #options: WorldOptions
+  readonly #runProgram: RunProgram
   srRef = ''
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
@@ -59,6 +62,7 @@ export class World {
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
     this.#options = options ?? { type: 'file', deviceConfig: { location: this.location } }
+    this.#runProgram = this.#options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
   }
 
   /** Makes the SR and attaches it. */
@@ -88,6 +92,7 @@ export class World {
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
       hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
+      runProgram: this.#runProgram,
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -253,11 +258,11 @@ export class World {
     moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
-    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
+    const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM' }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
     const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
-    const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin', driver), [argument], { env })
-    return stdout
+    const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
+    return stdout.toString()
   }
 
   /** The fault of a plugin command: code and text. */

@@ -1,9 +1,10 @@
 import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
+import { runInAgent } from './runInAgent.ts'
 
 const classes = {
-  World: (options: unknown) => World.create(options as WorldOptions),
+  World: (options: unknown) => World.create({ ...(options as WorldOptions), runProgram: runInAgent }),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
 }
 
