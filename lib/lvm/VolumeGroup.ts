@@ -99,8 +99,10 @@ export class VolumeGroup {
 
   /** Removes volumes; those that are active are unmapped. LvmError `inUse` where one is open, `missing` where one is not there. */
   async remove(...names: readonly string[]): Promise<void> {
-    const paths = names.map(name => this.path(name))
-    await this.#unlessInUse(['lvremove', '-f', ...paths])
+    await this.#unlessInUse(['lvremove', '-f'], names, async left => {
+      const { volumes } = await this.report()
+      return left.filter(name => volumes.has(name))
+    })
     for (const name of names) {
       const known = this.#known
       if (known !== undefined) known.free += known.volumes.get(name)?.size ?? 0
@@ -184,7 +186,7 @@ export class VolumeGroup {
   async deactivate(names: readonly string[]): Promise<void> {
     const { volumes } = await this.report()
     const active = (await this.#whereMapped(names, true)).filter(name => volumes.has(name))
-    if (active.length > 0) await this.#unlessInUse(['lvchange', '-an', ...active.map(name => this.path(name))])
+    if (active.length > 0) await this.#unlessInUse(['lvchange', '-an'], active, left => this.#whereMapped(left, true))
     for (const name of names) {
       this.#update(name, { active: false, open: false })
       this.#fresh.delete(name)
@@ -207,13 +209,20 @@ export class VolumeGroup {
     this.#fresh.add(name)
   }
 
-  async #unlessInUse(argv: readonly [string, ...string[]]): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
+  /** LVM does what it can with the other volumes: another attempt is for those that are `left`. */
+  async #unlessInUse(
+    command: readonly [string, ...string[]],
+    names: readonly string[],
+    left: (names: readonly string[]) => Promise<string[]>,
+  ): Promise<void> {
+    let next = names
+    for (let attempt = 1; next.length > 0; attempt += 1) {
       try {
-        await this.#change(argv)
+        await this.#change([...command, ...next.map(name => this.path(name))])
         return
       } catch (error) {
         if (attempt === IN_USE_TRIES || !isLvmError(error, 'inUse')) throw error
+        next = await left(next)
       }
     }
   }
