@@ -63,7 +63,11 @@ export class FakeLvm {
 
   /** A system of this host. With `killBefore`, one whose process is killed before that effect, counted from 1. */
   system(killBefore = Infinity, effects: string[] = []): System {
-    const watched = new Killable(killBefore, what => effects.push(what))
+    return this.systemWith(new Killable(killBefore, what => effects.push(what)))
+  }
+
+  /** A system of this host whose effects are watched by the caller. */
+  systemWith(watched: Effects): System {
     return {
       effects: watched,
       files: new RootedFiles(watched, this.root),

@@ -31,7 +31,7 @@ export interface Disk {
 
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
-  readonly type: 'file' | 'ext' | 'nfs'
+  readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
   /** How plugins are run; by default as processes. */
@@ -48,39 +48,47 @@ export class World {
   readonly paths: Paths
   /** The directory that the `location` of a file SR names. */
   readonly location: string
-  readonly #options: WorldOptions
+  protected readonly options: WorldOptions
   readonly #runProgram: RunProgram
   srRef = ''
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
   readonly pluginEnv: Record<string, string> = {}
   #toolstack: Toolstack | undefined
-  #template: string | undefined
+  protected template: string | undefined
 
-  private constructor(root: string, options: WorldOptions | undefined) {
+  protected constructor(root: string, options: WorldOptions | undefined) {
     this.root = root
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
-    this.#options = options ?? { type: 'file', deviceConfig: { location: this.location } }
-    this.#runProgram = this.#options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
+    this.options = options ?? { type: 'file', deviceConfig: { location: this.location } }
+    this.#runProgram = this.options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
   }
 
   /** Makes the SR and attaches it. */
   static async create(options?: WorldOptions): Promise<World> {
-    const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')), options)
-    await fs.mkdir(world.paths.root)
-    await world.start()
-    const { type, deviceConfig, smConfig = {} } = world.#options
-    const shared = type === 'nfs'
-    const args = [await world.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
-    world.srRef = String(await world.call('SR.create', ...args))
-    world.srUuid = String(await world.call('SR.get_uuid', world.srRef))
+    const world = new World(await World.makeRoot(), options)
+    await world.createSr()
     return world
+  }
+
+  protected static async makeRoot(): Promise<string> {
+    return fs.mkdtemp(path.join(tmpdir(), 'sm-world-'))
+  }
+
+  protected async createSr(): Promise<void> {
+    await fs.mkdir(this.paths.root)
+    await this.start()
+    const { type, deviceConfig, smConfig = {} } = this.options
+    const shared = type === 'nfs'
+    const args = [await this.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
+    this.srRef = String(await this.call('SR.create', ...args))
+    this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
   }
 
   /** Where the SR's files are while it is attached. */
   get directory(): string {
-    return this.#options.type === 'file' ? this.location : this.paths.srMount(this.srUuid)
+    return this.options.type === 'file' ? this.location : this.paths.srMount(this.srUuid)
   }
 
   /** (Re)starts the toolstack; `fist` reaches the plugins as `SM_FIST`. */
@@ -198,7 +206,7 @@ export class World {
     return this.xapi.vdiRecordsOfSr(this.srRef)
   }
 
-  private async disk(ref: string): Promise<Disk> {
+  protected async disk(ref: string): Promise<Disk> {
     return { ref, uuid: String(await this.call('VDI.get_uuid', ref)) }
   }
 
@@ -241,7 +249,7 @@ export class World {
       host_ref: await this.host(),
       command,
       args: [],
-      device_config: { SRmaster: 'true', ...this.#options.deviceConfig, ...moreConfig },
+      device_config: { SRmaster: 'true', ...this.options.deviceConfig, ...moreConfig },
       session_ref: await this.smSession(),
       sr_ref: this.srRef,
       sr_uuid: this.srUuid,
@@ -260,7 +268,7 @@ export class World {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM' }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
+    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR' }[this.options.type]
     const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
     return stdout.toString()
   }
@@ -306,7 +314,7 @@ export class World {
   }
 
   /** Changes VDI records behind the toolstack's back: what clients cannot set. */
-  private async editVdis(edit: (vdi: Record<string, unknown>) => void): Promise<void> {
+  protected async editVdis(edit: (vdi: Record<string, unknown>) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
     const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
@@ -318,29 +326,38 @@ export class World {
     await this.start()
   }
 
-  /** Keeps directory and database as they are now, for `restore`. */
+  /** Keeps storage and database as they are now, for `restore`. */
   async save(): Promise<void> {
     await this.start()
-    this.#template = path.join(this.root, 'template')
-    await fs.rm(this.#template, { recursive: true, force: true })
-    await fs.mkdir(this.#template)
-    execFileSync('cp', ['-a', '--sparse=always', `${this.directory}/.`, path.join(this.#template, 'sr')])
-    await this.#toolstack?.close()
-    this.#toolstack = undefined
-    execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.#template, 'state')])
+    this.template = path.join(this.root, 'template')
+    await fs.rm(this.template, { recursive: true, force: true })
+    await fs.mkdir(this.template)
+    await this.saveStorage(this.template)
+    await this.stop()
+    execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.template, 'state')])
     await this.start()
   }
 
   /** Back to what `save` kept, with the toolstack started again. */
   async restore(fist?: string): Promise<void> {
-    if (this.#template === undefined) throw new Error('nothing was saved')
-    await this.#toolstack?.close()
-    this.#toolstack = undefined
+    if (this.template === undefined) throw new Error('nothing was saved')
+    await this.stop()
+    await this.restoreStorage(this.template)
+    await fs.rm(this.paths.toolstackState, { recursive: true })
+    execFileSync('cp', ['-a', path.join(this.template, 'state'), this.paths.toolstackState])
+    await this.start(fist)
+  }
+
+  /** Copies what the SR consists of into a directory. */
+  protected saveStorage(directory: string): Promise<void> {
+    execFileSync('cp', ['-a', '--sparse=always', `${this.directory}/.`, path.join(directory, 'sr')])
+    return Promise.resolve()
+  }
+
+  /** Brings back what `saveStorage` copied. */
+  protected async restoreStorage(directory: string): Promise<void> {
     for (const name of await fs.readdir(this.directory))
       await fs.rm(path.join(this.directory, name), { recursive: true })
-    execFileSync('cp', ['-a', '--sparse=always', `${this.#template}/sr/.`, this.directory])
-    await fs.rm(this.paths.toolstackState, { recursive: true })
-    execFileSync('cp', ['-a', path.join(this.#template, 'state'), this.paths.toolstackState])
-    await this.start(fist)
+    execFileSync('cp', ['-a', '--sparse=always', `${directory}/sr/.`, this.directory])
   }
 }
