@@ -85,8 +85,8 @@ export class Lvm {
       ...(this.#device === undefined ? {} : { LVM_DEVICE: this.#device }),
     }
     const options: RunOptions = { env, changes, ...(input === undefined ? {} : { input }) }
-    const [program, ...words] = argv
-    const full: Argv = program === 'dmsetup' ? argv : [program, ...config, ...words]
+    // After the subcommand of `lvm`, and anywhere in the other commands. dmsetup has no such settings.
+    const full: Argv = argv[0] === 'dmsetup' ? argv : [...argv, ...config]
     return withFairlock(this.deps, async () => {
       const started = this.deps.system.now()
       try {

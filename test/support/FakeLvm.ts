@@ -135,6 +135,9 @@ export class FakeLvm {
       case 'lvchange':
         for (const name of names) this.#change(name, words, fail)
         break
+      case 'dmsetup':
+        this.#dmsetup(words, fail)
+        break
       default:
         fail(`unknown command ${program}`)
     }
@@ -194,6 +197,12 @@ export class FakeLvm {
     const tag = words[1] ?? ''
     if (words.includes('--addtag')) volume.tags.push(tag)
     if (words.includes('--deltag')) volume.tags = volume.tags.filter(other => other !== tag)
+  }
+
+  #dmsetup([command, mapped]: readonly string[], fail: (reason: string) => never): void {
+    const name = [...this.volumes.keys()].find(volume => path.basename(this.node(volume)) === mapped)
+    if (name === undefined || !this.#get(name).active) return fail('Device does not exist.\n')
+    if (command === 'remove') this.#unmap(name, fail)
   }
 
   #map(name: string): void {

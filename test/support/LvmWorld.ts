@@ -118,6 +118,23 @@ export class LvmWorld extends World {
     })
   }
 
+  /** A volume that should hold a disk, and what it holds; with undefined it is removed. */
+  override async putFile(name: string, content: string | undefined): Promise<void> {
+    const { group } = this
+    const volume = `VHD-${name.replace(/\.vhd$/, '')}`
+    if (content === undefined) {
+      await group.remove(volume)
+      return
+    }
+    await group.create(volume, 8 * MIB)
+    const { files } = group.lvm.deps.system
+    await files.using(files.openWrite(group.path(volume)), async file => {
+      await file.write(Buffer.from(content), 0)
+      await file.sync()
+    })
+    await group.deactivate([volume])
+  }
+
   protected override saveStorage(directory: string): Promise<void> {
     return this.storageHost.save(directory)
   }

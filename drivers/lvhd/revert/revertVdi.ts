@@ -91,17 +91,26 @@ async function revertQuiesced(pair: Pair): Promise<void> {
   try {
     await revertPaused(pair, await pauseAndDecide(pair, paused, decision.plan.pausesSnapshot))
   } catch (error) {
-    throw lateRefusal(error)
+    throw asRevertFailure(error)
   } finally {
     for (const uuid of paused.reverse()) await resumeNoted(pair.snapshot.sr, uuid)
   }
 }
 
-/** Something was changed, if only for a moment: 38 would make xapi destroy the target. */
-function lateRefusal(error: unknown): unknown {
+/** What a revert may answer once it has begun (spec smapi 8.6). */
+const ANSWERS: ReadonlySet<string> = new Set([
+  'VDIInUse',
+  'VDIUnavailable',
+  'SRNoSpace',
+  'SnapshotChainTooLong',
+  'VDISnapshot',
+])
+
+/** Something was changed, if only for a moment: 38 would make xapi destroy the target, and others say nothing to it. */
+function asRevertFailure(error: unknown): unknown {
   if (isLvmError(error, 'noSpace')) return new SmError('SRNoSpace', undefined, { cause: error })
-  const isRefusal = error instanceof SmError && error.errorName === 'Unimplemented'
-  return isRefusal ? new SmError('VDISnapshot', `revert: ${error.message}`, { cause: error }) : error
+  if (!(error instanceof SmError) || ANSWERS.has(error.errorName)) return error
+  return new SmError('VDISnapshot', `revert: ${error.message}`, { cause: error })
 }
 
 /** Pauses the target and, where it must not be open, the snapshot, and gathers the facts again. Adds to `paused`. */

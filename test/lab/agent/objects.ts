@@ -1,14 +1,22 @@
+import { LvmWorld } from '../../support/LvmWorld.ts'
 import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
+import { LoopLvm } from './LoopLvm.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
 
 const classes = {
-  World: (options: unknown) => World.create({ ...(options as WorldOptions), runProgram: runInAgent }),
+  World: (options: unknown) => makeWorld(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
 }
 
 export type ClassName = keyof typeof classes
+
+function makeWorld(given: WorldOptions): Promise<World> {
+  const options = { ...given, runProgram: runInAgent }
+  if (given.type !== 'lvhd') return World.create(options)
+  return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+}
 
 const objects = new Map<number, object>()
 

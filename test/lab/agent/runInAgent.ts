@@ -2,6 +2,8 @@ import path from 'node:path'
 import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
+import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
+import { LVHDSR } from '../../../drivers/LVHDSR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
 import { answerTo, type Plugin } from '../../../drivers/SRCommand.ts'
@@ -19,6 +21,8 @@ const plugin = (info: DriverInfo, driver: Driver): Plugin => ({
 const plugins: Readonly<Record<string, Plugin>> = {
   EXTSR: plugin(extSrInfo, EXTSR),
   FileSR: plugin(fileSrInfo, FileSR),
+  LVHDSR: plugin(lvhdSrInfo, LVHDSR),
+  LVMSR: plugin(lvhdSrInfo, LVHDSR),
   NFSSR: plugin(nfsSrInfo, NFSSR),
 }
 
