@@ -6,7 +6,7 @@ export type LvmReason = 'noSpace' | 'missing' | 'inUse' | 'exists' | 'checksum' 
 /** Texts of LVM in the C locale; the first match wins. */
 const REASONS: readonly (readonly [RegExp, LvmReason])[] = [
   [/Incorrect checksum in metadata area header/, 'checksum'],
-  [/insufficient (free space|free extents|suitable)/i, 'noSpace'],
+  [/insufficient (free space|free extents|suitable)|size of logical volume is 0 extents/i, 'noSpace'],
   [/Device does not exist/, 'missing'],
   [/Volume group "[^"]*" not found|Failed to find (logical|physical) volume|not found in volume group/i, 'missing'],
   [/ in use\b|is used by another|contains a filesystem|Device or resource busy/i, 'inUse'],

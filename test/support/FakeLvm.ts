@@ -1,8 +1,9 @@
 import * as fs from 'node:fs'
 import path from 'node:path'
-import { Effects, errnoError, type EffectKind } from '../../lib/os/effects.ts'
+import type { Effects } from '../../lib/os/effects.ts'
 import { CommandError, type Run, type RunOptions } from '../../lib/os/run.ts'
 import type { System } from '../../lib/os/system.ts'
+import { Killable } from './Killable.ts'
 import { RootedFiles } from './RootedFiles.ts'
 
 const MIB = 1024 * 1024
@@ -15,27 +16,6 @@ interface FakeVolume {
   tags: string[]
   writable: boolean
   active: boolean
-}
-
-/** From the `after`-th effect on none takes place: what a process that is killed before it leaves. */
-class Killable extends Effects {
-  readonly #after: number
-  #count = 0
-
-  constructor(after: number, observe: (what: string) => void) {
-    super('', (_index: number, kind: EffectKind, detail: string) => {
-      observe(`${kind} ${detail}`)
-    })
-    this.#after = after
-  }
-
-  override before(kind: EffectKind, detail: string): void {
-    // A process that dies leaves its locks to others.
-    if (kind === 'lock') return
-    this.#count += 1
-    if (this.#count >= this.#after) throw errnoError('EKILLED', `before ${kind} ${detail}`)
-    super.before(kind, detail)
-  }
 }
 
 /**
@@ -124,6 +104,8 @@ export class FakeLvm {
         this.#create(words, fail)
         break
       case 'lvremove':
+        // All or none, in one commit.
+        for (const name of names) if (this.held.has(name)) fail(`  Logical volume ${this.group}/${name} in use.\n`)
         for (const name of names) this.#remove(name, fail)
         break
       case 'lvrename':
@@ -133,7 +115,9 @@ export class FakeLvm {
         this.#resize(names[0] ?? '', Number(words[1]) * MIB, { input, fail })
         break
       case 'lvchange':
-        for (const name of names) this.#change(name, words, fail)
+        forEach(names, name => {
+          this.#change(name, words, fail)
+        })
         break
       case 'dmsetup':
         this.#dmsetup(words, fail)
@@ -252,6 +236,19 @@ export class FakeLvm {
       typeof value === 'number' ? String(value) : value,
     )
   }
+}
+
+/** As LVM does it: what fails with one volume does not hinder the others. */
+function forEach(names: readonly string[], work: (name: string) => void): void {
+  let failure: { readonly error: unknown } | undefined
+  for (const name of names) {
+    try {
+      work(name)
+    } catch (error) {
+      failure ??= { error }
+    }
+  }
+  if (failure !== undefined) throw failure.error
 }
 
 function doubled(name: string): string {

@@ -2,12 +2,14 @@ import { LvmWorld } from '../../support/LvmWorld.ts'
 import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
 import { LoopLvm } from './LoopLvm.ts'
+import { LvmBench } from './LvmBench.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
 
 const classes = {
   World: (options: unknown) => makeWorld(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
+  LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
 }
 
 export type ClassName = keyof typeof classes
@@ -36,7 +38,8 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 }
 
 /** What a test may know of an object without asking. */
-function factsOf(made: World | PluginBench): Record<string, string> {
+function factsOf(made: World | PluginBench | LvmBench): Record<string, string> {
+  if (made instanceof LvmBench) return {}
   if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }

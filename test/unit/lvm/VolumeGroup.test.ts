@@ -30,25 +30,29 @@ describe('what is known of a volume group', () => {
       ...['lvm', 'lvcreate', 'lvcreate', 'lvresize', 'lvrename', 'lvchange', 'lvchange', 'lvchange', 'lvremove'],
       'lvchange',
     ])
-    const { segments: _unknown, ...remembered } = known.volumes.get('VHD-c') ?? {}
+    const remembered = known.volumes.get('VHD-c')
     expect(remembered).toEqual({
+      segments: undefined,
       ...{ name: 'VHD-c', size: 8 * MIB, tags: ['y', 'hidden'] },
       ...{ writable: false, active: false, open: false },
     })
     group.forget()
     const fresh = await group.report()
     expect(fresh).toMatchObject({ free: known.free, size: known.size })
-    expect(fresh.volumes.get('VHD-c')).toMatchObject(remembered)
+    expect(fresh.volumes.get('VHD-c')).toEqual({
+      ...remembered,
+      segments: [expect.objectContaining({ length: 8 * MIB })],
+    })
     expect([...fresh.volumes.keys()]).toEqual([...known.volumes.keys()])
   })
 
   test('is asked anew after a command failed: it may have done a part', async () => {
     const { group } = oneCall(lvm)
-    await group.create('LV-a', MIB)
-    await group.create('LV-b', MIB)
+    for (const name of ['LV-a', 'LV-b']) await group.create(name, MIB)
+    await group.report()
     lvm.held.add('LV-b')
-    await expect(group.remove('LV-a', 'LV-b')).rejects.toMatchObject({ reason: 'inUse', exitCode: 5 })
-    expect(await group.volume('LV-a')).toBeUndefined()
+    await expect(group.deactivate(['LV-a', 'LV-b'])).rejects.toMatchObject({ reason: 'inUse', exitCode: 5 })
+    expect(await group.volume('LV-a')).toMatchObject({ active: false })
     expect(await group.volume('LV-b')).toMatchObject({ open: true })
   })
 
@@ -84,12 +88,12 @@ describe('activation', () => {
     lvm.commands.splice(0)
     const { group } = oneCall(lvm)
     await group.activate(['VHD-a', 'VHD-b', 'VHD-c'])
-    const changes = lvm.commands.filter(([program]) => program !== 'lvm').map(words => words.slice(3).join(' '))
+    const changes = lvm.commands.filter(([program]) => program !== 'lvm').map(words => words.slice(1, -2).join(' '))
     const [a, b, c] = ['VHD-a', 'VHD-b', 'VHD-c'].map(name => group.path(name))
     expect(changes).toEqual([`-ay ${b} ${c}`, `--refresh ${a}`])
     await group.activate(['VHD-a', 'VHD-b'])
     await group.deactivate(['VHD-a', 'VHD-b', 'VHD-c'])
-    expect(lvm.commands.at(-1)?.slice(3)).toEqual(['-an', a, b, c])
+    expect(lvm.commands.at(-1)?.slice(1, -2)).toEqual(['-an', a, b, c])
     expect(fs.readdirSync(`${lvm.root}/dev/mapper`)).toEqual([])
   })
 
@@ -156,17 +160,16 @@ describe('a failing LVM', () => {
 })
 
 test('a permission is changed while data paths may not start', async () => {
-  const { group } = oneCall(lvm)
+  const effects: string[] = []
+  const { group } = oneCall(lvm, { effects })
   await group.create('VHD-a', MIB)
-  const other = oneCall(lvm)
-  const lock = await other.locks.lock(`lvm-${SR}`, 'lvchange-p')
-  const change = group.setWritable('VHD-a', false)
-  const first = await Promise.race([
-    change.then(() => 'changed'),
-    new Promise(resolve => setTimeout(resolve, 100, 'waits')),
+  effects.length = 0
+  await group.setWritable('VHD-a', false)
+  const lock = `${lvm.root}/var/lock/sm/lvm-${SR}/lvchange-p`
+  expect(effects.map(effect => effect.replace(/lvchange .* -p r .*/, 'lvchange'))).toEqual([
+    `lock lock ${lock}`,
+    'process lvchange',
+    `lock unlock ${lock}`,
   ])
-  expect(first).toBe('waits')
-  await lock.release()
-  await change
   expect(lvm.volumes.get('VHD-a')?.writable).toBe(false)
 })
