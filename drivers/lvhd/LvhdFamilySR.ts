@@ -13,11 +13,12 @@ import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { VhdUtil } from '../../lib/vhd/VhdUtil.ts'
 import type { Context } from '../Context.ts'
-import { SR } from '../SR.ts'
+import { SR, type RevertExplanation } from '../SR.ts'
 import { adjustStatistics, type Capacity } from '../statistics.ts'
 import { LvhdVDI } from './LvhdVDI.ts'
 import { ensureMetadata, synchroniseMetadata, updateMetadataOfSr } from './metadata.ts'
 import { pendingVdis, recoverGroup } from './recovery/recoverGroup.ts'
+import { explainRevert } from './revert/revertVdi.ts'
 import { scanSr } from './scan.ts'
 import { otherHosts, tellHosts, type SlaveAction } from './slaves.ts'
 
@@ -205,6 +206,10 @@ export abstract class LvhdFamilySR extends SR {
     }
     await this.references.forgetAll()
     return null
+  }
+
+  override explainRevert(snapshotUuid: string, request: Request): Promise<RevertExplanation> {
+    return explainRevert(this.vdi(snapshotUuid), request)
   }
 
   override async scan(): Promise<void> {
