@@ -109,6 +109,14 @@ export function describeContract(open: () => Promise<AnyWorld>, family: Family =
   })
 
   describe('errors', () => {
+    let disk: Disk
+    beforeAll(async () => {
+      disk = await world.createVdi('disk', 4)
+    })
+    afterAll(async () => {
+      await world.call('VDI.destroy', disk.ref)
+    })
+
     test.each([
       ['vdi_resize beyond the format', 'vdi_resize', ['2199023255552000'], 79],
       ['vdi_resize to less', 'vdi_resize', ['2097152'], 79],
@@ -117,30 +125,24 @@ export function describeContract(open: () => Promise<AnyWorld>, family: Family =
       ['vdi_revert to nothing', 'vdi_revert', ['OpaqueRef:NULL'], 1],
       ['vdi_enable_cbt', 'vdi_enable_cbt', [], 38],
     ])('%s', async (_what, command, args, code) => {
-      const disk = await world.createVdi('disk', 4)
       expect((await world.fault(command, disk, { args })).code).toBe(code)
-      await world.call('VDI.destroy', disk.ref)
     })
 
     test('a scan with a broken image forgets nothing', async () => {
-      const disk = await world.createVdi('disk', 2)
       await world.putFile('11111111-1111-4111-8111-111111111111.vhd', 'no image')
       const before = await world.records()
       expect(await world.failure('SR.scan', world.srRef)).toContain(family.brokenScan)
       expect(await world.records()).toEqual(before)
       await world.putFile('11111111-1111-4111-8111-111111111111.vhd', undefined)
       await world.scan()
-      await world.call('VDI.destroy', disk.ref)
     })
 
     test('an SR with disks is not deleted (39)', async () => {
-      const disk = await world.createVdi('disk', 2)
       const pbd = await world.pbd()
       await world.call('PBD.unplug', pbd)
       expect(await world.failure('SR.destroy', world.srRef)).toContain('SR_NOT_EMPTY')
       await world.call('PBD.plug', pbd)
       expect(await world.names()).toContain(`${disk.uuid}.vhd`)
-      await world.call('VDI.destroy', disk.ref)
     })
   })
 

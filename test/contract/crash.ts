@@ -47,7 +47,9 @@ export function describeCrashes(open: () => Promise<AnyWorld>, options: CrashOpt
 
   test('a revert takes itself back when the storage fails', { timeout: LONG }, async () => {
     await world.restore()
-    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82', ...codes])).toBeGreaterThan(least)
+    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82', ...codes])).toBeGreaterThan(
+      least,
+    )
   })
 
   test('a snapshot survives being killed', { timeout: LONG }, async () => {

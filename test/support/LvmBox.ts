@@ -81,7 +81,11 @@ export class LvmBox implements LvmHost {
 
   /** `fist` as in `SM_FIST`. */
   system(effects: Effects = new BoxEffects()): System {
-    return { ...this.fake.systemWith(effects), files: new DeviceFiles(effects, this.fake.root), newUuid: crypto.randomUUID.bind(crypto) }
+    return {
+      ...this.fake.systemWith(effects),
+      files: new DeviceFiles(effects, this.fake.root),
+      newUuid: crypto.randomUUID.bind(crypto),
+    }
   }
 
   get runProgram(): RunProgram {
@@ -90,7 +94,10 @@ export class LvmBox implements LvmHost {
       const effects = new BoxEffects(environment['SM_FIST'])
       const saved = { ...process.env }
       process.env = { ...environment }
-      const plugin = { info: lvhdSrInfo, answer: (request: Parameters<typeof answerWith>[1]) => answerWith(LVHDSR, request, this.system(effects)) }
+      const plugin = {
+        info: lvhdSrInfo,
+        answer: (request: Parameters<typeof answerWith>[1]) => answerWith(LVHDSR, request, this.system(effects)),
+      }
       const answering = answerTo(plugin, [argument])
       process.env = saved
       const answer = await answering

@@ -68,7 +68,10 @@ export class LvmWorld extends World {
   get group(): VolumeGroup {
     const system = this.storageHost.system()
     const log = makeLogger({ spec: 'none' })
-    const lvm = new Lvm({ system, paths: this.paths, locks: new LockManager(this.paths, system.effects), log }, { master: true })
+    const lvm = new Lvm(
+      { system, paths: this.paths, locks: new LockManager(this.paths, system.effects), log },
+      { master: true },
+    )
     return new VolumeGroup(lvm, groupName(this.srUuid))
   }
 
@@ -90,7 +93,8 @@ export class LvmWorld extends World {
     return [...rows.values()].map(row => {
       const name = `${row.uuid}.vhd`
       if (isUnreadable(row)) return { name, error: row.error }
-      const parentName = row.parent === undefined ? undefined : `${row.parent.uuid}.${row.parent.type === 'vhd' ? 'vhd' : 'raw'}`
+      const parentName =
+        row.parent === undefined ? undefined : `${row.parent.uuid}.${row.parent.type === 'vhd' ? 'vhd' : 'raw'}`
       return { ...row, name, physicalSize: row.volumeSize, parentName }
     })
   }
@@ -109,7 +113,10 @@ export class LvmWorld extends World {
     const { group } = this
     return usingReader(group.lvm.deps.system.files, async reader => {
       const layers = await readLayers(group, reader, uuid)
-      const image = new VhdChain(layers.map(({ layer }) => layer), layers[0]?.size ?? 0)
+      const image = new VhdChain(
+        layers.map(({ layer }) => layer),
+        layers[0]?.size ?? 0,
+      )
       const hash = createHash('sha256')
       for (let at = 0; at < image.virtualSize; at += MIB) {
         hash.update(await image.read(at, Math.min(MIB, image.virtualSize - at)))
@@ -168,7 +175,7 @@ async function readLayers(
 ): Promise<{ layer: Layer; size: number }[]> {
   const rows = await scanVhds(group, { uuids: [uuid] })
   const layers: { layer: Layer; size: number }[] = []
-  for (let next: string | undefined = uuid; next !== undefined; ) {
+  for (let next: string | undefined = uuid; next !== undefined;) {
     const row = rows.get(next)
     const raw = await group.volume(`LV-${next}`)
     const mapped = await group.mapped(row === undefined && raw !== undefined ? `LV-${next}` : `VHD-${next}`)

@@ -23,6 +23,12 @@ export async function openBox({ allocation = 'thick', extents = 200 }: BoxOption
   await fs.mkdir(directory)
   const lvm = new LvmBox(directory, groupName(srUuid), extents)
   const { runProgram } = lvm
-  const options = { type: 'lvhd', deviceConfig: { device: '/dev/loop9' }, smConfig: { allocation }, runProgram, srUuid } as const
+  const options = {
+    type: 'lvhd',
+    deviceConfig: { device: '/dev/loop9' },
+    smConfig: { allocation },
+    runProgram,
+    srUuid,
+  } as const
   return { world: await LvmWorld.on(lvm, options, root), lvm }
 }
