@@ -3,10 +3,14 @@ import { clearGroupMappings } from '../lib/lvm/mapping.ts'
 import { srOfGroup } from '../lib/lvm/names.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
+import { deviceSize } from '../lib/vhd/Storage.ts'
 import { chooseScheduler, configuredDevices, recordSerials, refuseTaken, refuseUnusable } from './ext/devices.ts'
 import { emptyGroup } from './lvhd/deleteSr.ts'
 import { LvhdFamilySR } from './lvhd/LvhdFamilySR.ts'
 import { probeDocument, type ProbeElement } from './probeXml.ts'
+
+/** Bytes by which a disk must be larger than its part of the group (spec lvhd 12). */
+const LEAST_GROWTH = 100 * 1024 * 1024
 
 /** An SR in a volume group on this host's disks, `device_config:device` (spec lvhd). */
 export class LVHDSR extends LvhdFamilySR {
@@ -58,11 +62,28 @@ export class LVHDSR extends LvhdFamilySR {
   override async refreshDevices(): Promise<void> {
     const { context, group } = this
     const devices = configuredDevices(context)
-    await growPhysicalVolumes(group.lvm, devices)
-    group.forget()
+    const grown = await this.#grownDevices()
+    if (grown.length > 0) {
+      await growPhysicalVolumes(group.lvm, grown)
+      group.forget()
+    }
     if (context.request.command !== 'sr_attach') return
     const srRef = await this.srRef()
     await recordSerials(context, devices, srRef)
     await chooseScheduler(context, devices, srRef)
+  }
+
+  /** Disks of the group that have become larger than what LVM uses of them, by so much that it is no rounding. */
+  async #grownDevices(): Promise<string[]> {
+    const { files } = this.context.system
+    const grown: string[] = []
+    for (const { device, size } of (await this.group.report()).physicalVolumes) {
+      try {
+        if ((await deviceSize(files, await files.identity(device))) >= size + LEAST_GROWTH) grown.push(device)
+      } catch (error) {
+        this.context.log.warn(`the size of ${device} is not known: ${String(error)}`)
+      }
+    }
+    return grown
   }
 }

@@ -1,7 +1,7 @@
-import { inspectVolume } from '../../../lib/lvhd/inspect.ts'
 import { vdiOfPath, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
 import { ROOM_FOR } from '../../../lib/lvhd/sizes.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
+import { inspectVhd } from '../../../lib/vhd/inspect.ts'
 import type { RevertPlan } from '../../../lib/vhd/revert-plan.ts'
 import type { Ref } from '../../../lib/xapi/XapiClient.ts'
 import { dropContentId } from '../../revert/records.ts'
@@ -75,7 +75,7 @@ async function buildTarget({ sr, plan, snapshot, backing, names }: RevertWork): 
   // The snapshot is named as the parent: the tool skips empty nodes to the backing one, and the size is the snapshot's.
   await vhd.snapshot(group.path(volume), group.path(vhdVolume(snapshot)), { maxSize: ROOM_FOR })
   await vhd.check(group.path(volume))
-  const image = await inspectVolume(group, volume)
+  const image = await inspectVhd(sr.context.system.files, group.path(volume))
   const parent = image.parentName === undefined ? undefined : vdiOfPath(image.parentName)?.uuid
   if (parent !== backing || image.virtualSize !== plan.virtualSize || image.hidden) {
     throw new SmError('VDISnapshot', `revert built an image of ${image.virtualSize} bytes on ${parent ?? 'nothing'}`)

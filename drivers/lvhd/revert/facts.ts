@@ -27,7 +27,7 @@ export interface GatheredFacts {
 
 /**
  * Reads everything a revert is decided on, afresh: the volumes, the snapshot's chain to its root, the records. Activates
- * and changes nothing. `ownPauses`: disks whose `paused` key is ours.
+ * and changes nothing. `ownPauses`: disks whose `paused` key is ours; with any, LVM is asked again who has what open.
  * @throws SmError VDILoad where a disk has two volumes; VDIMissing, VDIUnavailable
  */
 export async function gatherFacts(
@@ -38,7 +38,7 @@ export async function gatherFacts(
   const { sr } = snapshot
   const snapshotRecord = await readRecord(snapshot, pair.snapshotRef)
   const targetRecord = await readRecord(snapshot, pair.targetRef)
-  sr.group.forget()
+  if (ownPauses.length > 0) sr.group.forget()
   const disks = await readAllDisks(sr)
   const read = await readChain(sr, disks, snapshot.uuid)
   const target = disks.disks.get(pair.target)

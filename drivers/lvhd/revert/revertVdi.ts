@@ -6,6 +6,7 @@ import { isLvmError } from '../../../lib/lvm/LvmError.ts'
 import type { Lock } from '../../../lib/lock/Lock.ts'
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
+import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import { planRevert, type RevertDecision } from '../../../lib/vhd/revert-plan.ts'
 import { quiesce } from '../../gc.ts'
 import { correctTargetRecord } from '../../revert/records.ts'
@@ -234,7 +235,7 @@ async function afterCommit(pair: Pair, sizeBefore: number): Promise<void> {
 
 /** In a thick SR the new volume gets its full size now that the old one is gone. Returns the disk's size, bytes. */
 async function enlarge(sr: LvhdFamilySR, target: string): Promise<number> {
-  const { virtualSize } = await inspectVolume(sr.group, vhdVolume(target))
+  const { virtualSize } = await inspectTarget(sr, target)
   if ((await sr.allocation()) === 'thick') await inflate(await sr.tools(), target, fullVhdVolumeSize(virtualSize))
   return virtualSize
 }
@@ -242,13 +243,18 @@ async function enlarge(sr: LvhdFamilySR, target: string): Promise<number> {
 async function correctTarget({ snapshot, target }: Pair): Promise<void> {
   const { sr } = snapshot
   const { xapi } = sr.context
-  const volume = vhdVolume(target)
-  const image = await inspectVolume(sr.group, volume)
-  const { size: physicalUtilisation } = await sr.group.require(volume)
+  const image = await inspectTarget(sr, target)
+  const { size: physicalUtilisation } = await sr.group.require(vhdVolume(target))
   const parent = image.parentName === undefined ? undefined : vdiOfPath(image.parentName)?.uuid
   const reverted = { virtualSize: image.virtualSize, physicalUtilisation, parent, isEmpty: image.allocatedBlocks === 0 }
   const disks = { snapshot: snapshot.uuid, target }
   await correctTargetRecord(xapi, disks, reverted, { quiesced: true, types: true })
   const entry = (await sr.metadata.read()).vdis.get(target)
   if (entry !== undefined && entry.vdiType !== 'vhd') await sr.metadata.update(target, { vdiType: 'vhd' })
+}
+
+/** Through its device where it is active, as it is after a revert: no report is needed then. */
+async function inspectTarget({ group, context }: LvhdFamilySR, target: string): Promise<VhdIdentity> {
+  const { name, active } = await group.require(vhdVolume(target))
+  return active ? inspectVhd(context.system.files, group.path(name)) : inspectVolume(group, name)
 }
