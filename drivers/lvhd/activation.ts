@@ -19,7 +19,10 @@ const LOCK_WAIT_MS = 1000
 export async function openVolumes(vdi: LvhdVDI, { writable }: { readonly writable: boolean }): Promise<string> {
   const { sr } = vdi
   if (await sr.journals.has(vdi.uuid)) {
-    throw new SmError('VDIUnavailable', 'Interrupted operation detected on this VDI, scan SR first to trigger auto-repair')
+    throw new SmError(
+      'VDIUnavailable',
+      'Interrupted operation detected on this VDI, scan SR first to trigger auto-repair',
+    )
   }
   const disk = await vdi.read()
   if (writable && isDeflated(disk)) await provision(vdi, disk)

@@ -32,22 +32,17 @@ export interface LvmHost {
   restore(directory: string): Promise<void>
 }
 
-export interface LvmWorldOptions extends WorldOptions {
-  /** The SR that the group is of; it is attached and not created. */
-  readonly srUuid?: string
-}
-
 /** A world whose SR is a volume group. Its disks go by the names that the images of a file SR would have. */
 export class LvmWorld extends World {
   readonly storageHost: LvmHost
 
-  private constructor(root: string, options: LvmWorldOptions, host: LvmHost) {
+  private constructor(root: string, options: WorldOptions, host: LvmHost) {
     super(root, options)
     this.storageHost = host
   }
 
   /** Makes the SR, or attaches the one of a group that is there. */
-  static async on(host: LvmHost, options: LvmWorldOptions, root?: string): Promise<LvmWorld> {
+  static async on(host: LvmHost, options: WorldOptions, root?: string): Promise<LvmWorld> {
     const world = new LvmWorld(root ?? (await World.makeRoot()), options, host)
     await (options.srUuid === undefined ? world.createSr() : world.attachSr(options.srUuid))
     return world

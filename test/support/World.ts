@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** The SR that the storage is of, where it is there already: it is attached and not created. */
+  readonly srUuid?: string
   /** How plugins are run; by default as processes. */
   readonly runProgram?: RunProgram
 }
