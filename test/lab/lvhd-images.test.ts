@@ -40,7 +40,7 @@ describeLab.each(['lvm-public', 'lvm-crash-public'])('a group made by the refere
     device = (
       await guest.run(`
         lvm_setup; modules loop
-        gunzip -c /project/${IMAGES}/${name}.img.gz | cp --sparse=always /dev/stdin /tmp/reference-disk
+        gunzip -c /project/${IMAGES}/${name}.img.gz | dd of=/tmp/reference-disk bs=1M conv=sparse iflag=fullblock status=none
         losetup --find --show /tmp/reference-disk`)
     ).trim()
     world = await createRemoteWorld(guest, { type: 'lvhd', deviceConfig: { device }, srUuid: expected.sr_uuid })
