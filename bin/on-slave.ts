@@ -1,4 +1,4 @@
-import { isOpen } from '../drivers/datapath/isOpen.ts'
 import { runHostPlugin } from '../drivers/hostPlugin.ts'
+import { onSlaveFunctions } from '../drivers/onSlave.ts'
 
-void runHostPlugin('on-slave', { is_open: isOpen })
+void runHostPlugin('on-slave', onSlaveFunctions)

@@ -8,6 +8,9 @@ import type { VhdUtil } from '../lib/vhd/VhdUtil.ts'
 import type { SmXapi } from '../lib/xapi/SmXapi.ts'
 import type { GarbageCollector } from './gc.ts'
 
+/** Where the images of an SR are: in a directory, or in the volumes of a volume group. */
+export type VhdPlace = string | { readonly group: string }
+
 /** What one plugin call works with. There are no globals: whatever a class needs is in here. */
 export interface Context {
   readonly request: Request
@@ -18,8 +21,8 @@ export interface Context {
   readonly gc: GarbageCollector
   /** The XenAPI with the session of the request; throws APISession where the request carries none. */
   readonly xapi: SmXapi
-  /** The VHD tool for images below `directory`; no parent outside it is ever opened. */
-  vhdUtil(directory: string): Promise<VhdUtil>
+  /** The VHD tool for images in a place; no parent outside it is ever opened. */
+  vhdUtil(place: VhdPlace): Promise<VhdUtil>
   /** The in-process VHD code, for what no external tool can do. */
-  embeddedVhd(directory: string): EmbeddedVhdUtil
+  embeddedVhd(place: VhdPlace): EmbeddedVhdUtil
 }

@@ -1,9 +1,14 @@
 import type { CommandName } from '../lib/smapi/commands.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
+import type { RevertDecision } from '../lib/vhd/revert-plan.ts'
+import type { Ref } from '../lib/xapi/XapiClient.ts'
 import { attachWithScan } from './attach.ts'
 import type { Context } from './Context.ts'
 import type { VDI, VdiInfo } from './VDI.ts'
+
+/** What a revert would do, what stands in its way, and how many images the target's chain has now. */
+export type RevertExplanation = RevertDecision & { readonly depthBefore: number }
 
 /**
  * One storage repository. Each protocol command is a method of its name; the default of every one throws
@@ -47,11 +52,22 @@ export abstract class SR {
   /** The VDI object of this SR for a uuid; nothing is read yet. */
   abstract vdi(uuid: string): VDI
 
+  /**
+   * What a vdi_revert to the snapshot would do, without changing anything.
+   * @throws SmError SRUnavailable, and those of vdi_revert that concern its arguments
+   */
+  abstract explainRevert(snapshotUuid: string, request: Request): Promise<RevertExplanation>
+
   /** Makes the storage accessible on this host; the part of sr_attach that differs by driver. */
   abstract attach(): Promise<void>
 
   /** Brings records and storage in line; the part of sr_scan that differs by driver. */
   abstract scan(): Promise<void>
+
+  /** Reference of the SR's record. */
+  async srRef(): Promise<Ref> {
+    return this.context.request.srRef ?? (await this.context.xapi.srGetByUuid(this.uuid))
+  }
 
   /** Runs after the lock is released, whether the command worked or not. */
   cleanup(): Promise<void> {

@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { SmError } from '../lib/smapi/SmError.ts'
 import type { SR } from './SR.ts'
 import type { VdiAttachment } from './VDI.ts'
 
@@ -23,27 +22,6 @@ export function attachmentOf(vdi: AttachableVdi, directReason: string): VdiAttac
       'scsi/0x12/0x80': page80(vdi.uuid),
       'scsi/0x12/0x83': page83(vdi.uuid),
     },
-  }
-}
-
-/**
- * Activation needs a process that serves the disk, and this version brings none.
- * @throws SmError VDIUnavailable always, before anything is changed
- */
-export function refuseActivation(vdi: AttachableVdi): Promise<never> {
-  return Promise.reject(
-    new SmError(
-      'VDIUnavailable',
-      `this version has no data path to activate VDI ${vdi.uuid}: tapdisk support is not built in yet`,
-    ),
-  )
-}
-
-/** Deactivation has nothing to do, unless another program has the disk active: that is not ours to end. @throws SmError VDIUnavailable */
-export async function requireNoTapdisk(vdi: AttachableVdi): Promise<void> {
-  const link = path.join(vdi.sr.context.paths.nbdLinks, vdi.sr.uuid, vdi.uuid)
-  if (await vdi.sr.context.system.files.exists(link)) {
-    throw new SmError('VDIUnavailable', `VDI ${vdi.uuid} is served by a tapdisk, which this version cannot stop`)
   }
 }
 

@@ -2,14 +2,10 @@ import { encodeMethodCall } from '../lib/smapi/xmlrpc.ts'
 import { decodeRequest } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import type { System } from '../lib/os/system.ts'
-import type { RevertDecision } from '../lib/vhd/revert-plan.ts'
 import type { SmXapi } from '../lib/xapi/SmXapi.ts'
-import { FileFamilySR } from './file/FileFamilySR.ts'
-import { refusePendingJournals } from './file/recovery.ts'
-import { explainRevert } from './file/revert/revertVdi.ts'
 import { makeContext } from './makeContext.ts'
 import type { Context } from './Context.ts'
-import type { SR } from './SR.ts'
+import type { RevertExplanation, SR } from './SR.ts'
 
 /** A revert that is only asked about. */
 export interface RevertQuestion {
@@ -21,12 +17,18 @@ export interface RevertQuestion {
   readonly targetUuid: string
 }
 
-type Answer = RevertDecision & { depthBefore: number }
+type Driver = new (context: Context) => SR
 
-const drivers: Readonly<Record<string, (() => Promise<new (context: Context) => SR>) | undefined>> = {
+const drivers: Readonly<Record<string, (() => Promise<Driver>) | undefined>> = {
   file: async () => (await import('./FileSR.ts')).FileSR,
   ext: async () => (await import('./EXTSR.ts')).EXTSR,
   nfs: async () => (await import('./NFSSR.ts')).NFSSR,
+  lvm: lvhd,
+  lvhd,
+}
+
+async function lvhd(): Promise<Driver> {
+  return (await import('./LVHDSR.ts')).LVHDSR
 }
 
 /**
@@ -37,7 +39,7 @@ const drivers: Readonly<Record<string, (() => Promise<new (context: Context) => 
 export async function explainVdiRevert(
   question: RevertQuestion,
   { system, xapi }: { system: System; xapi: SmXapi },
-): Promise<Answer> {
+): Promise<RevertExplanation> {
   const load = Object.hasOwn(drivers, question.type) ? drivers[question.type] : undefined
   if (load === undefined)
     throw new SmError('Unimplemented', `a revert on an SR of type ${question.type} cannot be explained`)
@@ -46,13 +48,8 @@ export async function explainVdiRevert(
   const { context, close } = makeContext(request, system)
   try {
     const sr = new Driver({ ...context, xapi })
-    if (!(sr instanceof FileFamilySR)) throw new SmError('Unimplemented', `SR type ${question.type}`)
     await sr.load()
-    if (!(await sr.isAttached())) throw new SmError('SRUnavailable', 'the SR is not attached')
-    for (const uuid of [question.snapshotUuid, question.targetUuid]) await refusePendingJournals(sr, uuid)
-    const snapshot = sr.vdi(question.snapshotUuid)
-    await snapshot.load()
-    return await explainRevert(snapshot, request)
+    return await sr.explainRevert(question.snapshotUuid, request)
   } finally {
     await close()
   }

@@ -1,8 +1,9 @@
+import path from 'node:path'
 import type { Lock, LockManager } from '../lib/lock/Lock.ts'
 import type { Logger } from '../lib/os/log.ts'
 import type { Paths } from '../lib/os/paths.ts'
 import type { System } from '../lib/os/system.ts'
-import path from 'node:path'
+import { SmError } from '../lib/smapi/SmError.ts'
 
 /** The garbage collector as drivers see it: a process of its own that works on one SR beside them (spec gc, file-sr 17). */
 export interface GarbageCollector {
@@ -19,6 +20,22 @@ const ABORT_WAIT_MS = 3000
 export const noCollector: GarbageCollector = {
   kick: () => Promise.resolve(),
   abort: () => Promise.resolve(true),
+}
+
+/**
+ * Stops the collector of an SR and keeps it from starting until the lock is released: nothing rebuilds the trees meanwhile
+ * (spec file-sr 21.4). The caller holds the SR lock.
+ * @throws SmError SMGeneral where it cannot be stopped
+ */
+export async function quiesce(
+  { locks, gc }: { readonly locks: LockManager; readonly gc: GarbageCollector },
+  srUuid: string,
+): Promise<Lock> {
+  const free = await locks.tryLock(srUuid, 'running')
+  if (free !== undefined) return free
+  const stopped = (await gc.abort(srUuid)) ? await locks.tryLock(srUuid, 'running') : undefined
+  if (stopped === undefined) throw new SmError('SMGeneral', 'the garbage collector of this SR cannot be stopped')
+  return stopped
 }
 
 /** The collector that runs as the systemd unit `SMGC@<sr uuid>`. */

@@ -28,7 +28,7 @@ export async function runHostPlugin(
   functions: Readonly<Record<string, HostFunction>>,
   argv: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
-  const answer = await answerOf(name, functions, argv)
+  const answer = await answerHostPlugin(name, functions, { argv, system: makeSystem() })
   await new Promise<void>(resolve => {
     process.stdout.write(answer, () => {
       resolve()
@@ -36,12 +36,12 @@ export async function runHostPlugin(
   })
 }
 
-async function answerOf(
+/** The document that answers one call. Never throws. */
+export async function answerHostPlugin(
   name: string,
   functions: Readonly<Record<string, HostFunction>>,
-  [document, ...rest]: readonly string[],
+  { argv: [document, ...rest], system }: { readonly argv: readonly string[]; readonly system: System },
 ): Promise<string> {
-  const system = makeSystem()
   const paths = new Paths()
   const locks = new LockManager(paths, system.effects)
   const log = makeLogger({ ident: name })

@@ -7,7 +7,7 @@ import type { Request } from '../lib/smapi/Request.ts'
 import { chooseVhdUtil } from '../lib/vhd/chooseVhdUtil.ts'
 import { EmbeddedVhdUtil } from '../lib/vhd/EmbeddedVhdUtil.ts'
 import { connectSmXapi } from '../lib/xapi/SmXapi.ts'
-import type { Context } from './Context.ts'
+import type { Context, VhdPlace } from './Context.ts'
 import { noCollector, SystemdCollector } from './gc.ts'
 
 /** The environment of one plugin call, chosen once: paths, locks, log, XenAPI, VHD tool. `close` ends what it opened. */
@@ -28,8 +28,8 @@ export function makeContext(
     locks,
     xapi,
     gc: hasCollector ? new SystemdCollector({ system, paths, locks, log }) : noCollector,
-    vhdUtil: directory => chooseVhdUtil(system, { boundary: directory }),
-    embeddedVhd: directory => new EmbeddedVhdUtil(system, { boundary: directory }),
+    vhdUtil: place => chooseVhdUtil(system, bounds(place)),
+    embeddedVhd: place => new EmbeddedVhdUtil(system, bounds(place)),
   }
   return {
     context,
@@ -38,4 +38,8 @@ export function makeContext(
       await closeXapi()
     },
   }
+}
+
+function bounds(place: VhdPlace): { boundary: string } | { group: string } {
+  return typeof place === 'string' ? { boundary: place } : place
 }

@@ -1,5 +1,5 @@
-import type { SmXapi, VdiRecord } from '../lib/xapi/SmXapi.ts'
-import type { Ref } from '../lib/xapi/XapiClient.ts'
+import type { SmXapi, VdiIntroduction, VdiRecord } from '../lib/xapi/SmXapi.ts'
+import { XapiError, type Ref } from '../lib/xapi/XapiClient.ts'
 
 /** What storage says of one VDI, to be compared with its record (spec file-sr 7.3). Sizes in bytes. */
 export interface ScannedVdi {
@@ -43,8 +43,30 @@ export async function mergeSmConfig(
   }
 }
 
-/** Introduces a VDI that storage has and the database does not. */
-export async function introduce(xapi: SmXapi, srRef: Ref, vdi: ScannedVdi): Promise<Ref> {
+/** The record of a uuid, undefined where there is none. */
+export async function findVdi(xapi: SmXapi, uuid: string): Promise<Ref | undefined> {
+  try {
+    return await xapi.vdiGetByUuid(uuid)
+  } catch (error) {
+    if (error instanceof XapiError && (error.code === 'UUID_INVALID' || error.code === 'HANDLE_INVALID'))
+      return undefined
+    throw error
+  }
+}
+
+/** Forgets the record of a uuid if there is one. */
+export async function forgetVdi(xapi: SmXapi, uuid: string): Promise<void> {
+  const ref = await findVdi(xapi, uuid)
+  if (ref !== undefined) await xapi.vdiDbForget(ref)
+}
+
+/** Introduces a VDI that storage has and the database does not; `more`: what else is known of it. */
+export async function introduce(
+  xapi: SmXapi,
+  srRef: Ref,
+  vdi: ScannedVdi,
+  more: Partial<VdiIntroduction> = {},
+): Promise<Ref> {
   const ref = await xapi.vdiDbIntroduce({
     uuid: vdi.uuid,
     name_label: vdi.label ?? '',
@@ -59,6 +81,7 @@ export async function introduce(xapi: SmXapi, srRef: Ref, vdi: ScannedVdi): Prom
     virtual_size: vdi.virtualSize,
     physical_utilisation: vdi.physicalUtilisation,
     cbt_enabled: vdi.cbtEnabled,
+    ...more,
   })
   return ref
 }

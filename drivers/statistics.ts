@@ -13,8 +13,8 @@ export async function fileSystemCapacity(sr: SR, directory: string): Promise<Cap
 
 /** Writes SR.virtual_allocation (an absolute value, bytes), physical_size and physical_utilisation. */
 export async function writeStatistics(sr: SR, virtualAllocation: number, capacity: Capacity): Promise<void> {
-  const { xapi, request } = sr.context
-  const ref = request.srRef ?? (await xapi.srGetByUuid(sr.uuid))
+  const { xapi } = sr.context
+  const ref = await sr.srRef()
   await xapi.srSetVirtualAllocation(ref, virtualAllocation)
   await xapi.srSetPhysicalSize(ref, capacity.size)
   await xapi.srSetPhysicalUtilisation(ref, capacity.utilisation)
@@ -22,7 +22,7 @@ export async function writeStatistics(sr: SR, virtualAllocation: number, capacit
 
 /** As `writeStatistics`, with virtual_allocation = the database's value plus `delta` bytes (spec file-sr 12). */
 export async function adjustStatistics(sr: SR, delta: number, capacity: Capacity): Promise<void> {
-  const { xapi, request } = sr.context
-  const ref = request.srRef ?? (await xapi.srGetByUuid(sr.uuid))
+  const { xapi } = sr.context
+  const ref = await sr.srRef()
   await writeStatistics(sr, (await xapi.srGetVirtualAllocation(ref)) + delta, capacity)
 }

@@ -1,12 +1,13 @@
 import type { ImageType } from '../../lib/datapath/openDisk.ts'
+import type { Limit } from '../../lib/vhd/parents.ts'
 import type { SR } from '../SR.ts'
 
 /** The image of a VDI as this host can open it now. */
 export interface LocalImage {
   readonly path: string
   readonly type: ImageType
-  /** The directory of the SR or of the volume group: no parent outside it is opened. */
-  readonly boundary: string
+  /** The directory or the volume group of the SR: no parent outside it is opened. */
+  readonly limit: Limit
 }
 
 /** A VDI that can be made active on this host: what the datapath asks of a driver (spec datapath 4). */

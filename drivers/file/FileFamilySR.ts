@@ -5,15 +5,15 @@ import { SmError } from '../../lib/smapi/SmError.ts'
 import { isErrno } from '../../lib/os/files.ts'
 import type { EmbeddedVhdUtil } from '../../lib/vhd/EmbeddedVhdUtil.ts'
 import type { VhdUtil } from '../../lib/vhd/VhdUtil.ts'
-import type { Ref } from '../../lib/xapi/XapiClient.ts'
 import type { Context } from '../Context.ts'
-import { SR } from '../SR.ts'
+import { SR, type RevertExplanation } from '../SR.ts'
 import { adjustStatistics, fileSystemCapacity } from '../statistics.ts'
 import { FileVDI } from './FileVDI.ts'
 import { deleteAllFiles } from './deleteSr.ts'
 import { findCollectorLeftovers, revertJournalName } from './layout.ts'
 import { isMounted } from './mount.ts'
 import { pendingVdis, recoverDirectory, refusePendingJournals } from './recovery.ts'
+import { explainRevert } from './revert/revertVdi.ts'
 import { scanSr } from './scan.ts'
 
 const EXCLUSIVE: ReadonlySet<CommandName> = new Set<CommandName>([
@@ -99,10 +99,6 @@ export abstract class FileFamilySR extends SR {
     return this.context.embeddedVhd(this.path)
   }
 
-  async srRef(): Promise<Ref> {
-    return this.context.request.srRef ?? (await this.context.xapi.srGetByUuid(this.uuid))
-  }
-
   /** False where the hard-link test of a shared SR found none (`sm-hardlink.conf`, spec file-sr 6.3). */
   async hasHardLinks(): Promise<boolean> {
     try {
@@ -174,6 +170,14 @@ export abstract class FileFamilySR extends SR {
     if (findCollectorLeftovers(await this.listNames()).leaves.has(vdiUuid)) {
       throw new SmError('VDIUnavailable', `the garbage collector has not finished with VDI ${vdiUuid}`)
     }
+  }
+
+  override async explainRevert(snapshotUuid: string, request: Request): Promise<RevertExplanation> {
+    if (!(await this.isAttached())) throw new SmError('SRUnavailable', 'the SR is not attached')
+    for (const uuid of [snapshotUuid, ...request.args]) await refusePendingJournals(this, uuid)
+    const snapshot = this.vdi(snapshotUuid)
+    await snapshot.load()
+    return explainRevert(snapshot, request)
   }
 
   override async scan(): Promise<void> {

@@ -171,7 +171,7 @@ export class FileVDI extends VDI implements ActivatableVdi {
     await this.reload()
     if (this.kind === 'cbtlog') throw new SmError('VDIUnavailable', `the data of VDI ${this.uuid} was destroyed`)
     if (writable && this.hidden) throw new SmError('VDIUnavailable', 'hidden VDI')
-    return { path: this.path, type: this.kind === 'vhd' ? 'vhd' : 'aio', boundary: this.sr.path }
+    return { path: this.path, type: this.kind === 'vhd' ? 'vhd' : 'aio', limit: { boundary: this.sr.path } }
   }
 
   detachImage(): Promise<void> {

@@ -1,25 +1,18 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
 import { inspectVhd, type VhdIdentity } from '../../lib/vhd/inspect.ts'
-import { XapiError, type Ref } from '../../lib/xapi/XapiClient.ts'
-import { introduce, mergeSmConfig } from '../records.ts'
+import type { Ref } from '../../lib/xapi/XapiClient.ts'
+import { findVdi, forgetVdi, introduce, mergeSmConfig } from '../records.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { uuidOfVhd, vhdName } from './layout.ts'
 
 /** The record of a uuid, undefined where there is none. */
-export async function refOf(sr: FileFamilySR, uuid: string): Promise<Ref | undefined> {
-  try {
-    return await sr.context.xapi.vdiGetByUuid(uuid)
-  } catch (error) {
-    if (error instanceof XapiError && (error.code === 'UUID_INVALID' || error.code === 'HANDLE_INVALID'))
-      return undefined
-    throw error
-  }
+export function refOf(sr: FileFamilySR, uuid: string): Promise<Ref | undefined> {
+  return findVdi(sr.context.xapi, uuid)
 }
 
 /** Forgets the record of a uuid if there is one. */
-export async function forgetUuid(sr: FileFamilySR, uuid: string): Promise<void> {
-  const ref = await refOf(sr, uuid)
-  if (ref !== undefined) await sr.context.xapi.vdiDbForget(ref)
+export function forgetUuid(sr: FileFamilySR, uuid: string): Promise<void> {
+  return forgetVdi(sr.context.xapi, uuid)
 }
 
 /** Parent and file size of a disk's record follow its image. */

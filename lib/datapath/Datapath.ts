@@ -1,4 +1,5 @@
 import type { ImageType } from './openDisk.ts'
+import type { Limit } from '../vhd/parents.ts'
 
 /** A disk to be made active on this host. */
 export interface ActiveDisk {
@@ -8,8 +9,8 @@ export interface ActiveDisk {
   readonly path: string
   readonly type: ImageType
   readonly readOnly: boolean
-  /** The directory of the SR or of the volume group: no parent outside it is opened. */
-  readonly boundary: string
+  /** The directory or the volume group of the SR: no parent outside it is opened. */
+  readonly limit: Limit
   /** Whether reads and writes go past the host's cache. */
   readonly direct: boolean
   /** Whether every write is durable before it is answered. */

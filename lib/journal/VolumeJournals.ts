@@ -39,12 +39,12 @@ export class VolumeJournals {
 
   /** Whether any journal names this VDI: an operation on it was interrupted. Opens nothing. @throws SmError LVMNoVolume (100) */
   async has(id: string): Promise<boolean> {
-    const { volumes } = await this.#group.report()
-    const resized = [...volumes.values()].some(volume => {
-      const kind = kindOf(volume)
-      return kind.kind === 'resizeJournal' && kind.uuid === id
-    })
-    return resized || (await this.#all()).some(journal => journal.id === id)
+    return (await this.ids()).has(id)
+  }
+
+  /** What journals of any type, known or not, name as theirs. Opens nothing. @throws SmError LVMNoVolume (100) */
+  async ids(): Promise<Set<string>> {
+    return new Set([...(await this.#all()).map(({ id }) => id), ...(await this.resizes())])
   }
 
   /** All journals of a type, by id. @throws SmError LVMNoVolume (100) for a name that is none, LVMRead (117); LvmError */

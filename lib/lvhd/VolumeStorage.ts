@@ -42,6 +42,10 @@ export class VolumeStorage extends Storage {
     return this.#reader.read(this.#volume, position, length)
   }
 
+  override async readInto(target: Buffer, position: number): Promise<void> {
+    target.set(await this.read(position, target.length))
+  }
+
   override write(): Promise<never> {
     return Promise.reject(vhdError('EROFS', `${this.path} is only read`))
   }

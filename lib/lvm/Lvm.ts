@@ -85,6 +85,7 @@ export class Lvm {
       ...(this.#device === undefined ? {} : { LVM_DEVICE: this.#device }),
     }
     const options: RunOptions = { env, changes, ...(input === undefined ? {} : { input }) }
+    // After the subcommand of `lvm`, and anywhere in the other commands. dmsetup has no such settings.
     const full: Argv = argv[0] === 'dmsetup' ? argv : [...argv, ...config]
     return withFairlock(this.deps, async () => {
       const started = this.deps.system.now()

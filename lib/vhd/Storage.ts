@@ -174,8 +174,8 @@ export async function createStorage(files: Files, path: string): Promise<Storage
   return new Storage(await files.create(path, { mode: 0o644 }), 0, false)
 }
 
-/** `stat` says 0 for a device; the kernel tells its sectors in sysfs. */
-async function deviceSize(files: Files, { rdev }: BigIntStats): Promise<number> {
+/** Bytes of a block device: `stat` says 0 for one, and the kernel tells its sectors in sysfs. */
+export async function deviceSize(files: Files, { rdev }: BigIntStats): Promise<number> {
   const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)
   const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)
   return Number(await files.readText(`/sys/dev/block/${major}:${minor}/size`)) * SECTOR_SIZE

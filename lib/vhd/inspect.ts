@@ -36,7 +36,8 @@ export async function inspectVhd(
   return asVhdError(path, () => usingVhd(files, path, options, identify))
 }
 
-async function identify(image: VhdImage): Promise<VhdIdentity> {
+/** As `inspectVhd`, for an image that is open. */
+export async function identify(image: VhdImage): Promise<VhdIdentity> {
   const { footer } = image
   const header = image.isDifferencing ? image.header : undefined
   const parentRaw = header?.parentUuid === ZERO_UUID

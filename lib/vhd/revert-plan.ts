@@ -47,6 +47,10 @@ export interface RevertFacts {
   /** Free bytes where new images are made. */
   readonly freeBytes: number
   readonly maxDepth: number
+  /** A raw image may be the parent of the target's new image. Default: no. */
+  readonly allowsRawParent?: boolean
+  /** Free bytes that each way takes, where images are not files of the size they need. Default: the size of empty children. */
+  readonly spaceNeeded?: { readonly relink: number; readonly split: number }
 }
 
 /** A reason not to revert: SM error name and detail. */
@@ -100,7 +104,8 @@ function lastResortLast(blockers: readonly RevertBlocker[]): RevertBlocker[] {
   return [...blockers.filter(blocker => !isLastResort(blocker)), ...blockers.filter(isLastResort)]
 }
 
-function choosePlan({ snapshot, target, chain }: RevertFacts): RevertPlan {
+function choosePlan(facts: RevertFacts): RevertPlan {
+  const { snapshot, target, chain } = facts
   const index = Math.max(
     chain.findIndex(node => !node.emptyChild),
     0,
@@ -113,10 +118,10 @@ function choosePlan({ snapshot, target, chain }: RevertFacts): RevertPlan {
     backing: backing?.uuid ?? snapshot.uuid,
     virtualSize,
     depthAfter: depthOfBacking + 1,
-    spaceNeeded: emptyChildBytes(virtualSize) + JOURNAL_ROOM,
+    spaceNeeded: facts.spaceNeeded?.relink ?? emptyChildBytes(virtualSize) + JOURNAL_ROOM,
   }
   if (index === 0) {
-    const spaceNeeded = 2 * emptyChildBytes(virtualSize) + JOURNAL_ROOM
+    const spaceNeeded = facts.spaceNeeded?.split ?? 2 * emptyChildBytes(virtualSize) + JOURNAL_ROOM
     return { ...base, mode: 'split', hideBacking: false, pausesSnapshot: true, spaceNeeded }
   }
   const isOnBacking = target.emptyChildOf === base.backing && backing?.hidden === true
@@ -178,7 +183,8 @@ function chainBlockers(facts: RevertFacts, plan: RevertPlan): RevertBlocker[] {
   const { snapshot, chain, chainProblem, freeBytes, maxDepth } = facts
   const blockers: RevertBlocker[] = []
   if (chainProblem !== undefined) blockers.push({ error: 'VDIUnavailable', detail: chainProblem })
-  if (chain.slice(1).some(node => node.raw)) blockers.push({ error: 'Unimplemented', detail: 'raw parent' })
+  if (facts.allowsRawParent !== true && chain.slice(1).some(node => node.raw))
+    blockers.push({ error: 'Unimplemented', detail: 'raw parent' })
   if (plan.pausesSnapshot && snapshot.isPausedByOthers) {
     blockers.push({ error: 'VDIUnavailable', detail: `another operation holds VDI ${snapshot.uuid}: paused` })
   }

@@ -4,8 +4,16 @@ import type { AnyWorld } from '../lab/RemoteWorld.ts'
 
 const LONG = 900_000
 
+export interface CrashOptions extends Sample {
+  /** The disk has no image under its name while it is being changed. */
+  readonly hidesDisk?: boolean
+  /** Codes a revert may fail with besides 82 where the storage fails. */
+  readonly codes?: readonly string[]
+}
+
 /** Interrupts operations of an SR of its own at some of their effects. */
-export function describeCrashes(open: () => Promise<AnyWorld>, sample: Sample): void {
+export function describeCrashes(open: () => Promise<AnyWorld>, options: CrashOptions): void {
+  const { hidesDisk = false, codes = [], ...sample } = options
   const least = Math.floor(15 / sample.step)
   let world: AnyWorld
   let scenario: (operation: 'revert' | 'snapshot') => Promise<Scenario>
@@ -25,7 +33,8 @@ export function describeCrashes(open: () => Promise<AnyWorld>, sample: Sample): 
         [snapshot.uuid, [wanted]],
       ])
       const act = () => (reverts ? world.revert(snapshot) : world.snapshot(disk))
-      return { world, act, allowed, disks: reverts ? [2, 2] : [2, 3], sample }
+      const closedUntilRecovered = hidesDisk ? [disk.uuid] : []
+      return { world, act, allowed, disks: reverts ? [2, 2] : [2, 3], sample, closedUntilRecovered }
     }
   })
   afterAll(async () => {
@@ -38,7 +47,9 @@ export function describeCrashes(open: () => Promise<AnyWorld>, sample: Sample): 
 
   test('a revert takes itself back when the storage fails', { timeout: LONG }, async () => {
     await world.restore()
-    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82'])).toBeGreaterThan(least)
+    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82', ...codes])).toBeGreaterThan(
+      least,
+    )
   })
 
   test('a snapshot survives being killed', { timeout: LONG }, async () => {

@@ -43,7 +43,11 @@ export class FakeLvm {
 
   /** A system of this host. With `killBefore`, one whose process is killed before that effect, counted from 1. */
   system(killBefore = Infinity, effects: string[] = []): System {
-    const watched = new Killable(killBefore, what => effects.push(what))
+    return this.systemWith(new Killable(killBefore, what => effects.push(what)))
+  }
+
+  /** A system of this host whose effects are watched by the caller. */
+  systemWith(watched: Effects): System {
     return {
       effects: watched,
       files: new RootedFiles(watched, this.root),
@@ -115,6 +119,9 @@ export class FakeLvm {
           this.#change(name, words, fail)
         })
         break
+      case 'dmsetup':
+        this.#dmsetup(words, fail)
+        break
       default:
         fail(`unknown command ${program}`)
     }
@@ -174,6 +181,12 @@ export class FakeLvm {
     const tag = words[1] ?? ''
     if (words.includes('--addtag')) volume.tags.push(tag)
     if (words.includes('--deltag')) volume.tags = volume.tags.filter(other => other !== tag)
+  }
+
+  #dmsetup([command, mapped]: readonly string[], fail: (reason: string) => never): void {
+    const name = [...this.volumes.keys()].find(volume => path.basename(this.node(volume)) === mapped)
+    if (name === undefined || !this.#get(name).active) return fail('Device does not exist.\n')
+    if (command === 'remove') this.#unmap(name, fail)
   }
 
   #map(name: string): void {

@@ -34,13 +34,15 @@ type Database = Record<string, Record<string, Record<string, unknown>>>
 
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
-  readonly type: 'file' | 'ext' | 'nfs'
+  readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
   /** Where its toolstack also listens, for other hosts. */
   readonly listen?: TcpListener
   /** Directory of the host plugins, from that of the project; by default some that know no open disks. */
   readonly hostPluginDir?: string
+  /** The SR that the storage is of, where it is there already: it is attached and not created. */
+  readonly srUuid?: string
   /** How plugins are run; by default as processes. */
   readonly runProgram?: RunProgram
 }
@@ -55,39 +57,47 @@ export class World {
   readonly paths: Paths
   /** The directory that the `location` of a file SR names. */
   readonly location: string
-  readonly #options: WorldOptions
+  protected readonly options: WorldOptions
   readonly #runProgram: RunProgram
   srRef = ''
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
   readonly pluginEnv: Record<string, string> = {}
   #toolstack: Toolstack | undefined
-  #template: string | undefined
+  protected template: string | undefined
 
-  private constructor(root: string, options: Partial<WorldOptions>) {
+  protected constructor(root: string, options: Partial<WorldOptions>) {
     this.root = root
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
-    this.#options = { type: 'file', deviceConfig: { location: this.location }, ...options }
-    this.#runProgram = this.#options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
+    this.options = { type: 'file', deviceConfig: { location: this.location }, ...options }
+    this.#runProgram = this.options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
   }
 
   /** Makes the SR and attaches it. */
   static async create(options: Partial<WorldOptions> = {}): Promise<World> {
-    const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')), options)
-    await fs.mkdir(world.paths.root)
-    await world.start()
-    const { type, deviceConfig, smConfig = {} } = world.#options
-    const shared = type === 'nfs'
-    const args = [await world.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
-    world.srRef = String(await world.call('SR.create', ...args))
-    world.srUuid = String(await world.call('SR.get_uuid', world.srRef))
+    const world = new World(await World.makeRoot(), options)
+    await world.createSr()
     return world
+  }
+
+  protected static async makeRoot(): Promise<string> {
+    return fs.mkdtemp(path.join(tmpdir(), 'sm-world-'))
+  }
+
+  protected async createSr(): Promise<void> {
+    await fs.mkdir(this.paths.root)
+    await this.start()
+    const { type, deviceConfig, smConfig = {} } = this.options
+    const shared = type === 'nfs'
+    const args = [await this.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
+    this.srRef = String(await this.call('SR.create', ...args))
+    this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
   }
 
   /** Where the SR's files are while it is attached. */
   get directory(): string {
-    return this.#options.type === 'file' ? this.location : this.paths.srMount(this.srUuid)
+    return this.options.type === 'file' ? this.location : this.paths.srMount(this.srUuid)
   }
 
   /** (Re)starts the toolstack; `fist` reaches the plugins as `SM_FIST`. */
@@ -98,8 +108,8 @@ export class World {
       system: this.system,
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
-      hostPluginDir: path.join(projectRoot, this.#options.hostPluginDir ?? 'test/fixtures/host-plugins'),
-      ...(this.#options.listen === undefined ? {} : { listen: this.#options.listen }),
+      hostPluginDir: path.join(projectRoot, this.options.hostPluginDir ?? 'test/fixtures/host-plugins'),
+      ...(this.options.listen === undefined ? {} : { listen: this.options.listen }),
       runProgram: this.#runProgram,
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
@@ -217,7 +227,7 @@ export class World {
     return this.xapi.vdiRecordsOfSr(this.srRef)
   }
 
-  private async disk(ref: string): Promise<Disk> {
+  protected async disk(ref: string): Promise<Disk> {
     return { ref, uuid: String(await this.call('VDI.get_uuid', ref)) }
   }
 
@@ -260,7 +270,7 @@ export class World {
       host_ref: await this.host(),
       command,
       args: [],
-      device_config: { SRmaster: 'true', ...this.#options.deviceConfig, ...moreConfig },
+      device_config: { SRmaster: 'true', ...this.options.deviceConfig, ...moreConfig },
       session_ref: await this.smSession(),
       sr_ref: this.srRef,
       sr_uuid: this.srUuid,
@@ -279,7 +289,7 @@ export class World {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
+    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR' }[this.options.type]
     const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
     return stdout.toString()
   }
@@ -335,29 +345,38 @@ export class World {
     await this.start()
   }
 
-  /** Keeps directory and database as they are now, for `restore`. */
+  /** Keeps storage and database as they are now, for `restore`. */
   async save(): Promise<void> {
     await this.start()
-    this.#template = path.join(this.root, 'template')
-    await fs.rm(this.#template, { recursive: true, force: true })
-    await fs.mkdir(this.#template)
-    execFileSync('cp', ['-a', '--sparse=always', `${this.directory}/.`, path.join(this.#template, 'sr')])
-    await this.#toolstack?.close()
-    this.#toolstack = undefined
-    execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.#template, 'state')])
+    this.template = path.join(this.root, 'template')
+    await fs.rm(this.template, { recursive: true, force: true })
+    await fs.mkdir(this.template)
+    await this.saveStorage(this.template)
+    await this.stop()
+    execFileSync('cp', ['-a', this.paths.toolstackState, path.join(this.template, 'state')])
     await this.start()
   }
 
   /** Back to what `save` kept, with the toolstack started again. */
   async restore(fist?: string): Promise<void> {
-    if (this.#template === undefined) throw new Error('nothing was saved')
-    await this.#toolstack?.close()
-    this.#toolstack = undefined
+    if (this.template === undefined) throw new Error('nothing was saved')
+    await this.stop()
+    await this.restoreStorage(this.template)
+    await fs.rm(this.paths.toolstackState, { recursive: true })
+    execFileSync('cp', ['-a', path.join(this.template, 'state'), this.paths.toolstackState])
+    await this.start(fist)
+  }
+
+  /** Copies what the SR consists of into a directory. */
+  protected saveStorage(directory: string): Promise<void> {
+    execFileSync('cp', ['-a', '--sparse=always', `${this.directory}/.`, path.join(directory, 'sr')])
+    return Promise.resolve()
+  }
+
+  /** Brings back what `saveStorage` copied. */
+  protected async restoreStorage(directory: string): Promise<void> {
     for (const name of await fs.readdir(this.directory))
       await fs.rm(path.join(this.directory, name), { recursive: true })
-    execFileSync('cp', ['-a', '--sparse=always', `${this.#template}/sr/.`, this.directory])
-    await fs.rm(this.paths.toolstackState, { recursive: true })
-    execFileSync('cp', ['-a', path.join(this.#template, 'state'), this.paths.toolstackState])
-    await this.start(fist)
+    execFileSync('cp', ['-a', '--sparse=always', `${directory}/sr/.`, this.directory])
   }
 }

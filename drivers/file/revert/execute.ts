@@ -2,12 +2,12 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { inspectVhd } from '../../../lib/vhd/inspect.ts'
 import type { RevertPlan } from '../../../lib/vhd/revert-plan.ts'
 import type { Ref } from '../../../lib/xapi/XapiClient.ts'
+import { dropContentId } from '../../revert/records.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import { revertVhdName, vhdName } from '../layout.ts'
 import { correctBase } from '../records.ts'
 import { splitLeaf } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
-import { dropContentId } from './records.ts'
 import { outcomeOf } from './recovery.ts'
 
 const SPLIT_POINTS = { baseCreated: 'FileSR_revert_create_insert', leafSwitched: 'FileSR_revert_create_src' }
@@ -36,7 +36,7 @@ export async function executeRevert(work: RevertWork): Promise<void> {
   sr.context.system.effects.point('FileSR_revert_create_dest')
   work.record = { ...work.record, state: 'prepared', newTargetVhd }
   await journal.write(work.record)
-  await dropContentId(sr, work.targetRef)
+  await dropContentId(sr.context.xapi, work.targetRef)
   sr.context.system.effects.point('FileSR_revert_before_commit')
   await commit(sr, work.record)
 }

@@ -15,7 +15,7 @@ import {
   vhdName,
   type CollectorLeftovers,
 } from '../layout.ts'
-import { readRecord, type RevertPair } from './target.ts'
+import { readRecord, type RevertPair } from '../../revert/target.ts'
 
 /** What a revert is decided on, and what else was learnt on the way. */
 export interface GatheredFacts {
@@ -40,7 +40,10 @@ interface Directory {
  * Reads everything a revert is decided on, afresh: the directory, the snapshot's chain to its root, the records.
  * Changes nothing. `ownPauses`: disks whose `paused` key is ours.
  */
-export async function gatherFacts(pair: RevertPair, ownPauses: readonly string[] = []): Promise<GatheredFacts> {
+export async function gatherFacts(
+  pair: RevertPair<FileVDI>,
+  ownPauses: readonly string[] = [],
+): Promise<GatheredFacts> {
   const { snapshot } = pair
   const { sr } = snapshot
   const [snapshotRecord, target] = [

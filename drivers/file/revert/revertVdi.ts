@@ -2,6 +2,7 @@ import type { Lock } from '../../../lib/lock/Lock.ts'
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { planRevert, type RevertDecision } from '../../../lib/vhd/revert-plan.ts'
+import { quiesce } from '../../gc.ts'
 import { pauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import type { FileVDI } from '../FileVDI.ts'
@@ -11,7 +12,7 @@ import { gatherFacts, type GatheredFacts } from './facts.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
 import { resumePaused, settleRevert } from './recovery.ts'
-import { identifyPair, type RevertPair } from './target.ts'
+import { identifyPair, type RevertPair } from '../../revert/target.ts'
 
 /** With the SR lock held and `running` ours, no collector works on the SR. */
 const QUIESCED = { quiesced: true }
@@ -27,7 +28,7 @@ export async function revertVdi(snapshot: FileVDI, request: Request): Promise<vo
   const pair = await identifyPair(snapshot, request)
   await refusePendingJournals(sr, pair.target)
   requireNoBlocker(decide(await gatherFacts(pair)))
-  const running = await stopCollector(sr)
+  const running = await quiesce(sr.context, sr.uuid)
   try {
     await revertQuiesced(pair)
   } finally {
@@ -59,16 +60,6 @@ function requireNoBlocker({ blockers: [first] }: RevertDecision): void {
   if (first !== undefined) throw new SmError(first.error, first.detail)
 }
 
-/** Nothing may rebuild the trees while the target changes its place in them (spec file-sr 21.4). @throws SmError SMGeneral */
-async function stopCollector(sr: FileFamilySR): Promise<Lock> {
-  const { locks, gc } = sr.context
-  const free = await locks.tryLock(sr.uuid, 'running')
-  if (free !== undefined) return free
-  const stopped = (await gc.abort(sr.uuid)) ? await locks.tryLock(sr.uuid, 'running') : undefined
-  if (stopped === undefined) throw new SmError('SMGeneral', 'the garbage collector of this SR cannot be stopped')
-  return stopped
-}
-
 /** A lock goes with its process at the latest; a failure to release it says nothing of the revert. */
 async function releaseQuietly(sr: FileFamilySR, lock: Lock): Promise<void> {
   try {
@@ -78,7 +69,7 @@ async function releaseQuietly(sr: FileFamilySR, lock: Lock): Promise<void> {
   }
 }
 
-async function revertQuiesced(pair: RevertPair): Promise<void> {
+async function revertQuiesced(pair: RevertPair<FileVDI>): Promise<void> {
   const { sr } = pair.snapshot
   const gathered = await gatherFacts(pair)
   const decision = decide(gathered)
@@ -93,7 +84,7 @@ async function revertQuiesced(pair: RevertPair): Promise<void> {
 }
 
 /** Journals, then pauses, decides again on what cannot change any more, executes, and settles the outcome. */
-async function revertJournalled(pair: RevertPair, first: GatheredFacts): Promise<void> {
+async function revertJournalled(pair: RevertPair<FileVDI>, first: GatheredFacts): Promise<void> {
   const { sr } = pair.snapshot
   const work: Progress = { record: newRecord(pair) }
   try {
@@ -115,7 +106,11 @@ interface Progress {
 }
 
 /** Pauses the target and, where it must not be open, the snapshot, and gathers the facts again. */
-async function pauseAndDecide(pair: RevertPair, work: Progress, pausesSnapshot: boolean): Promise<GatheredFacts> {
+async function pauseAndDecide(
+  pair: RevertPair<FileVDI>,
+  work: Progress,
+  pausesSnapshot: boolean,
+): Promise<GatheredFacts> {
   const both = [pair.target, pair.snapshot.uuid]
   for (let wanted = pausesSnapshot ? both : [pair.target]; ; wanted = both) {
     await revertJournal(pair.snapshot.sr, pair.target).write({ ...work.record, pausing: wanted })
@@ -127,7 +122,7 @@ async function pauseAndDecide(pair: RevertPair, work: Progress, pausesSnapshot: 
   }
 }
 
-async function pause(pair: RevertPair, work: Progress, uuid: string): Promise<void> {
+async function pause(pair: RevertPair<FileVDI>, work: Progress, uuid: string): Promise<void> {
   const { record } = work
   const ref = uuid === pair.target ? pair.targetRef : pair.snapshotRef
   // Noted before the attempt: one that fails half-way has to be taken back too.
@@ -137,7 +132,7 @@ async function pause(pair: RevertPair, work: Progress, uuid: string): Promise<vo
   throw new SmError('VDIUnavailable', `VDI ${uuid} could not be paused`)
 }
 
-async function removeStaleKeys(pair: RevertPair, { staleHostKeys }: GatheredFacts): Promise<void> {
+async function removeStaleKeys(pair: RevertPair<FileVDI>, { staleHostKeys }: GatheredFacts): Promise<void> {
   for (const key of staleHostKeys) await pair.snapshot.sr.context.xapi.vdiRemoveFromSmConfig(pair.targetRef, key)
 }
 
@@ -160,7 +155,7 @@ async function afterFailure(sr: FileFamilySR, record: RevertRecord, cause: unkno
 }
 
 /** After the commit: no error reaches the caller, what is not done stays in the journal. */
-async function afterCommit(pair: RevertPair, record: RevertRecord, sizeBefore: number): Promise<void> {
+async function afterCommit(pair: RevertPair<FileVDI>, record: RevertRecord, sizeBefore: number): Promise<void> {
   const { sr } = pair.snapshot
   const attempt = async (what: string, step: () => Promise<boolean>): Promise<boolean> => {
     try {
@@ -186,7 +181,7 @@ async function afterCommit(pair: RevertPair, record: RevertRecord, sizeBefore: n
   })
 }
 
-function newRecord(pair: RevertPair): RevertRecord {
+function newRecord(pair: RevertPair<FileVDI>): RevertRecord {
   const { context } = pair.snapshot.sr
   return {
     version: 1,
@@ -214,6 +209,6 @@ function startedRecord(record: RevertRecord, gathered: GatheredFacts, newUuid: (
   }
 }
 
-function disksOf({ snapshot, target }: RevertPair): { snapshot: string; target: string } {
+function disksOf({ snapshot, target }: RevertPair<FileVDI>): { snapshot: string; target: string } {
   return { snapshot: snapshot.uuid, target }
 }

@@ -30,8 +30,8 @@ export class NbdDatapath implements Datapath {
     // No link leads to what still runs here: a crash came between its start and the link.
     if ((await readRegistration(files, names.registration)) !== undefined) await this.close(names.socket)
     for (const name of [names.socket, names.control, names.registration]) await files.unlinkIfPresent(name)
-    const { srUuid, vdiUuid: name, path: image, type, readOnly, boundary, writeThrough } = disk
-    const document = JSON.stringify({ srUuid, name, path: image, type, readOnly, boundary, writeThrough, ...names })
+    const { srUuid, vdiUuid: name, path: image, type, readOnly, limit, writeThrough } = disk
+    const document = JSON.stringify({ srUuid, name, path: image, type, readOnly, limit, writeThrough, ...names })
     const greeting = await startDaemon(effects, [serverProgram(), document]).catch((error: unknown) => {
       throw new SmError('TapdiskFailed', error instanceof Error ? error.message : String(error), { cause: error })
     })

@@ -3,6 +3,7 @@ import { makeLogger } from '../../os/log.ts'
 import { tryLockFile } from '../../os/posix-lock.ts'
 import { makeSystem, type System } from '../../os/system.ts'
 import { vhdError } from '../../vhd/errors.ts'
+import type { Limit } from '../../vhd/parents.ts'
 import { VhdError } from '../../vhd/VhdUtil.ts'
 import { DiskServer, type DiskServerOptions } from './DiskServer.ts'
 import { type Registration, startTimeOf } from './registry.ts'
@@ -69,11 +70,21 @@ export function parseOptions(document: string): DiskServerOptions {
     registration: text('registration'),
     srUuid: text('srUuid'),
     path: text('path'),
-    boundary: text('boundary'),
+    limit: parseLimit(found['limit']),
     type,
     readOnly: found['readOnly'] === true,
     writeThrough: found['writeThrough'] === true,
   }
+}
+
+/** A disk without a limit is not served: its locators are a tenant's. */
+function parseLimit(value: unknown): Limit {
+  const found: unknown = value ?? {}
+  if (typeof found === 'object' && found !== null) {
+    if ('boundary' in found && typeof found.boundary === 'string') return { boundary: found.boundary }
+    if ('group' in found && typeof found.group === 'string') return { group: found.group }
+  }
+  throw new TypeError('limit has a boundary or a group')
 }
 
 /** Two servers of one disk would destroy it: a lock that goes with the process keeps the second away. Throws EBUSY. */

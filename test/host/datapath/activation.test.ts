@@ -174,7 +174,7 @@ describe('what a crash leaves', () => {
     const registration = path.join(runtime(), `${disk.uuid}.json`)
     const options = JSON.parse(readFileSync(registration, 'utf8')) as Record<string, unknown>
     const program: ChildProcess = spawn(path.join(projectRoot, 'bin/sm-nbd'), [
-      JSON.stringify({ ...options, registration, name: disk.uuid, type: 'vhd', boundary: world.directory }),
+      JSON.stringify({ ...options, registration, name: disk.uuid, type: 'vhd', limit: { boundary: world.directory } }),
     ])
     let said = ''
     program.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))

@@ -1,5 +1,7 @@
+import { LvmWorld } from '../../support/LvmWorld.ts'
 import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
+import { LoopLvm } from './LoopLvm.ts'
 import { LossyLink } from './LossyLink.ts'
 import { LvmBench } from './LvmBench.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
@@ -7,7 +9,7 @@ import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
 
 const classes = {
-  World: (options: unknown) => World.create({ ...(options as WorldOptions), runProgram: runInAgent }),
+  World: (options: unknown) => makeWorld(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
   LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
   OtherHost: (options: unknown) => OtherHost.start(options as OtherHostOptions),
@@ -15,6 +17,12 @@ const classes = {
 }
 
 export type ClassName = keyof typeof classes
+
+function makeWorld(given: WorldOptions): Promise<World> {
+  const options = { ...given, runProgram: runInAgent }
+  if (given.type !== 'lvhd') return World.create(options)
+  return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+}
 
 const objects = new Map<number, object>()
 

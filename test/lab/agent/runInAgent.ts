@@ -2,6 +2,8 @@ import path from 'node:path'
 import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
+import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
+import { LVHDSR } from '../../../drivers/LVHDSR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
 import { answerTo } from '../../../drivers/SRCommand.ts'
@@ -17,6 +19,8 @@ import { breakLink, mendLink } from './LossyLink.ts'
 const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly driver: Driver }>> = {
   EXTSR: { info: extSrInfo, driver: EXTSR },
   FileSR: { info: fileSrInfo, driver: FileSR },
+  LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
   NFSSR: { info: nfsSrInfo, driver: NFSSR },
 }
 

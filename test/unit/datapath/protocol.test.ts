@@ -19,7 +19,13 @@ const sockets: net.Socket[] = []
 
 beforeEach(async () => {
   const boundary = scratch()
-  place = { path: path.join(boundary, 'disk.vhd'), type: 'vhd', boundary, readOnly: false, writeThrough: false }
+  place = {
+    path: path.join(boundary, 'disk.vhd'),
+    type: 'vhd',
+    limit: { boundary },
+    readOnly: false,
+    writeThrough: false,
+  }
   await makeUtil().create(place.path, SIZE)
   await serve(place)
 })
@@ -35,7 +41,7 @@ async function serve(disk: DiskPlace): Promise<void> {
   const warn = (): void => undefined
   exported = new Export(await openDisk(files, disk), { name: NAME, warn })
   server = new NbdServer(exported, warn)
-  socketPath = path.join(disk.boundary, `${disk.readOnly ? 'ro' : 'rw'}.sock`)
+  socketPath = path.join(path.dirname(disk.path), `${disk.readOnly ? 'ro' : 'rw'}.sock`)
   await server.listen(socketPath)
 }
 
@@ -195,7 +201,7 @@ describe('a pause', () => {
     expect(exported.images).toEqual([])
     socket.write(request({ type: 0, offset: 0, length: 512 }))
     const answer = reader.read(16 + 512)
-    const child = path.join(place.boundary, 'child.vhd')
+    const child = path.join(path.dirname(place.path), 'child.vhd')
     await makeUtil().snapshot(child, place.path, { exactParent: true })
     const disk = await openDisk(files, { ...place, path: child })
     if (disk.readOnly) throw new Error('opened for reading only')
@@ -207,7 +213,7 @@ describe('a pause', () => {
   })
 
   it('never ends with a disk of another size', async () => {
-    const other = path.join(place.boundary, 'other.vhd')
+    const other = path.join(path.dirname(place.path), 'other.vhd')
     await makeUtil().create(other, 2 * SIZE)
     await exported.pause()
     const open = (): ReturnType<typeof openDisk> => openDisk(files, { ...place, path: other })

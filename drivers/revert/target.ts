@@ -1,13 +1,19 @@
-import type { Request } from '../../../lib/smapi/Request.ts'
-import { SmError } from '../../../lib/smapi/SmError.ts'
-import { XapiError, type Ref } from '../../../lib/xapi/XapiClient.ts'
-import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
-import type { FileVDI } from '../FileVDI.ts'
-import { isUuid } from '../layout.ts'
+import type { Request } from '../../lib/smapi/Request.ts'
+import { isUuid } from '../../lib/smapi/members.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
+import { XapiError, type Ref } from '../../lib/xapi/XapiClient.ts'
+import type { VdiRecord } from '../../lib/xapi/SmXapi.ts'
+import type { SR } from '../SR.ts'
+
+/** A disk of some SR. */
+interface DiskOfSr {
+  readonly uuid: string
+  readonly sr: SR
+}
 
 /** The two disks of a revert and their references. */
-export interface RevertPair {
-  readonly snapshot: FileVDI
+export interface RevertPair<Vdi extends DiskOfSr> {
+  readonly snapshot: Vdi
   readonly snapshotRef: Ref
   /** Uuid of the disk to revert. */
   readonly target: string
@@ -19,7 +25,7 @@ export interface RevertPair {
  * (spec smapi 8.2).
  * @throws SmError InvalidArg, VDIMissing
  */
-export async function identifyPair(snapshot: FileVDI, request: Request): Promise<RevertPair> {
+export async function identifyPair<Vdi extends DiskOfSr>(snapshot: Vdi, request: Request): Promise<RevertPair<Vdi>> {
   const argument = request.args[0] ?? ''
   const isReference = argument.startsWith('OpaqueRef:') && argument !== 'OpaqueRef:NULL'
   if (!isReference && !isUuid(argument)) throw new SmError('InvalidArg', 'the target must be a VDI reference or uuid')
@@ -35,7 +41,7 @@ export async function identifyPair(snapshot: FileVDI, request: Request): Promise
 }
 
 /** @throws SmError VDIMissing */
-export function readRecord(snapshot: FileVDI, ref: Ref): Promise<VdiRecord> {
+export function readRecord(snapshot: DiskOfSr, ref: Ref): Promise<VdiRecord> {
   return known(() => snapshot.sr.context.xapi.vdiGetRecord(ref))
 }
 

@@ -1,0 +1,39 @@
+import { deflate, inflate } from '../../../lib/lvhd/inflate.ts'
+import { resizeJournalVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
+import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
+import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { refreshActions } from '../slaves.ts'
+
+/**
+ * Undoes an interrupted resize of a VHD whose tables had to grow, from the journal that the VHD tool keeps in a volume of
+ * its own (spec lvhd 16.1, vhd 9). Where the tool cannot, but the disk is whole, nothing had been changed.
+ * @throws VhdError where the disk is neither; the journal stays
+ */
+export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<void> {
+  const { group } = sr
+  const journal = resizeJournalVolume(uuid)
+  const volume = await group.volume(vhdVolume(uuid))
+  if (volume !== undefined) {
+    sr.context.log.warn(`VDI ${uuid}: an interrupted resize; undoing it`)
+    await sr.activator.hold([{ uuid, volume: volume.name }])
+    await group.activate([journal])
+    await revert(sr, uuid)
+    await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, volume.name))
+  }
+  await group.remove(journal)
+}
+
+async function revert(sr: LvhdFamilySR, uuid: string): Promise<void> {
+  const { group } = sr
+  const tools = await sr.tools()
+  const path = group.path(vhdVolume(uuid))
+  // The undo may write behind what the volume was cut to.
+  await inflate(tools, uuid, fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
+  try {
+    await tools.vhd.revertResize(path, group.path(resizeJournalVolume(uuid)))
+  } catch (error) {
+    sr.context.log.warn(`the resize of VDI ${uuid} is not undone: ${String(error)}`)
+    await tools.vhd.check(path)
+  }
+  await deflate(tools, vhdVolume(uuid), fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
+}

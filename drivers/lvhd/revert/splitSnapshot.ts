@@ -1,0 +1,52 @@
+import { SmError } from '../../../lib/smapi/SmError.ts'
+import type { RevertPair } from '../../revert/target.ts'
+import type { LvhdVDI } from '../LvhdVDI.ts'
+import { undoClone } from '../recovery/undoClone.ts'
+import { dropUnusedBase, makeBranch } from '../snapshot/branch.ts'
+import { otherHostsOf, type Branch } from '../snapshot/makeLeaves.ts'
+import { branchSizes } from '../snapshot/sizes.ts'
+import type { GatheredFacts } from './facts.ts'
+
+const POINTS = { baseMade: 'LVM_revert_create_insert', leafMade: 'LVM_revert_create_src' }
+
+/**
+ * Turns a paused snapshot that holds data of its own into an empty leaf on a new base copy: a single snapshot of the
+ * snapshot, with a journal and a commit of its own (spec lvhd 30 step 5). Its content never changes. Taken back where it
+ * fails.
+ */
+export async function splitSnapshot(pair: RevertPair<LvhdVDI>, gathered: GatheredFacts): Promise<void> {
+  const { sr, uuid } = pair.snapshot
+  const [disk] = gathered.chain
+  if (disk === undefined) throw new SmError('VDIUnavailable', `VDI ${uuid} not found`)
+  await sr.activator.hold(gathered.chain.map(node => ({ uuid: node.uuid, volume: node.volume.name })))
+  const sizes = branchSizes({
+    command: 'vdi_snapshot',
+    makesLeaf: false,
+    allocation: await sr.allocation(),
+    type: disk.type,
+    virtualSize: disk.virtualSize,
+    volumeSize: disk.volume.size,
+    physicalSize: gathered.snapshotPhysical,
+    isASnapshot: true,
+    isAttached: gathered.facts.snapshot.isWritten,
+  })
+  const branch: Branch = {
+    sr,
+    disk: uuid,
+    type: disk.type,
+    base: sr.context.system.newUuid(),
+    newLeaf: undefined,
+    sizes,
+    otherHosts: otherHostsOf(sr, gathered.snapshotRecord.sm_config),
+    points: POINTS,
+  }
+  try {
+    await dropUnusedBase(await makeBranch(branch, pair.snapshotRef, true))
+  } catch (error) {
+    sr.context.log.error(`splitting snapshot ${uuid} failed, taking it back: ${String(error)}`)
+    sr.group.forget()
+    await undoClone(sr, { disk: uuid, base: branch.base, newLeaf: undefined })
+    if (await sr.journals.has(uuid)) await sr.journals.remove('clone', uuid)
+    throw error
+  }
+}

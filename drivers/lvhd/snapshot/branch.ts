@@ -1,0 +1,63 @@
+import { volumeOf } from '../../../lib/lvhd/names.ts'
+import type { Ref } from '../../../lib/xapi/XapiClient.ts'
+import { forgetVdi } from '../../records.ts'
+import { readDisks, type Disk } from '../disks.ts'
+import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { cloneJournalValue, makeLeaves, type Branch } from './makeLeaves.ts'
+import { introduceBranched } from './records.ts'
+
+/** What became of a disk that was branched. */
+export interface Made {
+  readonly branch: Branch
+  /** Undefined where nothing is built on it: it was empty. */
+  readonly base: Disk | undefined
+  readonly newLeaf: Disk | undefined
+}
+
+/**
+ * Branches a paused disk whose chain is active, under a `clone` journal whose removal commits (spec lvhd 15 steps 4-14).
+ * Where it throws, `undoClone` takes it back and the journal is to be removed, if it is there.
+ */
+export async function makeBranch(branch: Branch, ref: Ref, isSnapshot: boolean): Promise<Made> {
+  const { sr, disk, type } = branch
+  const { effects } = sr.context.system
+  await sr.tellHosts(branch.otherHosts, [{ action: 'deactivateNoRefcount', lvName: volumeOf(type, disk) }])
+  await sr.journals.create('clone', disk, cloneJournalValue(branch))
+  effects.point('LVHDRT_clone_vdi_after_create_journal')
+  const { parent, newLeafParent } = await makeLeaves(branch)
+  const isBaseUsed = parent === branch.base || newLeafParent === branch.base
+  const disks = await readBranched(sr, branch)
+  const base = isBaseUsed ? disks.base : undefined
+  await introduceBranched(sr, ref, { disk: disks.disk, base, newLeaf: disks.newLeaf, isSnapshot })
+  effects.point('LVHDRT_clone_vdi_before_remove_journal')
+  await sr.journals.remove('clone', disk)
+  return { branch, base, newLeaf: disks.newLeaf }
+}
+
+/** Removes a base that nothing is built on, else keeps it active as long as the disk is (spec lvhd 15 step 14). */
+export async function dropUnusedBase({ branch, base }: Made): Promise<void> {
+  const { sr, otherHosts } = branch
+  if (base !== undefined) {
+    const isAttached = (await sr.references.read(branch.disk)).binary === 1
+    if (isAttached) await sr.references.get(branch.base, 'count')
+    return
+  }
+  await sr.activator.removed(branch.base)
+  await sr.group.remove(volumeOf(branch.type, branch.base))
+  await forgetVdi(sr.context.xapi, branch.base)
+  await sr.tellHosts(otherHosts, [{ action: 'cleanupLockAndRefcount', uuid: branch.base }])
+}
+
+async function readBranched(
+  sr: LvhdFamilySR,
+  { disk, base, newLeaf }: Branch,
+): Promise<{ disk: Disk; base: Disk; newLeaf: Disk | undefined }> {
+  sr.group.forget()
+  const { disks } = await readDisks(sr, [disk, base, ...(newLeaf === undefined ? [] : [newLeaf])])
+  const found = (uuid: string): Disk => {
+    const read = disks.get(uuid)
+    if (read === undefined) throw new Error(`VDI ${uuid} cannot be read back`)
+    return read
+  }
+  return { disk: found(disk), base: found(base), newLeaf: newLeaf === undefined ? undefined : found(newLeaf) }
+}

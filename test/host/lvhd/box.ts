@@ -1,0 +1,34 @@
+import * as fs from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { groupName } from '../../../lib/lvm/names.ts'
+import { LvmBox } from '../../support/LvmBox.ts'
+import { LvmWorld } from '../../support/LvmWorld.ts'
+
+export interface BoxOptions {
+  readonly allocation?: 'thick' | 'thin'
+  /** Extents of 4 MiB. */
+  readonly extents?: number
+}
+
+export interface Box {
+  readonly world: LvmWorld
+  readonly lvm: LvmBox
+}
+
+/** An LVHD SR on the model of LVM, attached and empty. */
+export async function openBox({ allocation = 'thick', extents = 200 }: BoxOptions = {}): Promise<Box> {
+  const root = await fs.mkdtemp(path.join(tmpdir(), 'sm-lvm-'))
+  const [srUuid, directory] = [crypto.randomUUID(), path.join(root, 'lvm')]
+  await fs.mkdir(directory)
+  const lvm = new LvmBox(directory, groupName(srUuid), extents)
+  const { runProgram } = lvm
+  const options = {
+    type: 'lvhd',
+    deviceConfig: { device: '/dev/loop9' },
+    smConfig: { allocation },
+    runProgram,
+    srUuid,
+  } as const
+  return { world: await LvmWorld.on(lvm, options, root), lvm }
+}

@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process'
+import type { BigIntStats, Stats } from 'node:fs'
+import { statSync } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { answerWith } from '../../drivers/dispatch.ts'
+import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
+import { LVHDSR } from '../../drivers/LVHDSR.ts'
+import { answerTo } from '../../drivers/SRCommand.ts'
+import { Effects } from '../../lib/os/effects.ts'
+import { Files, OpenFile } from '../../lib/os/files.ts'
+import type { System } from '../../lib/os/system.ts'
+import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Executor.ts'
+import { BoxEffects } from './BoxEffects.ts'
+import { FakeLvm } from './FakeLvm.ts'
+import type { LvmHost } from './LvmWorld.ts'
+import { RootedFiles } from './RootedFiles.ts'
+
+/** A volume of the box is a file that says it is a block device. Its number leads back to it. */
+class DeviceFiles extends RootedFiles {
+  readonly #effects: Effects
+  readonly #devices = new Map<string, string>()
+
+  constructor(effects: Effects, root: string) {
+    super(effects, root)
+    this.#effects = effects
+  }
+
+  override openRead(name: string): Promise<OpenFile> {
+    return this.#isDevice(name) ? this.#open(name, 'r') : super.openRead(name)
+  }
+
+  override openWrite(name: string): Promise<OpenFile> {
+    return this.#isDevice(name) ? this.#open(name, 'r+') : super.openWrite(name)
+  }
+
+  override async stat(name: string): Promise<Stats> {
+    const stats = await super.stat(name)
+    return this.#isDevice(name) ? Object.assign(stats, DEVICE) : stats
+  }
+
+  override async identity(name: string): Promise<BigIntStats> {
+    const stats = await super.identity(name)
+    if (!this.#isDevice(name)) return stats
+    const minor = this.#devices.size + 1
+    this.#devices.set(String(minor), this.at(name))
+    return Object.assign(stats, { ...DEVICE, rdev: (250n << 8n) | BigInt(minor & 0xff) | (BigInt(minor >> 8) << 20n) })
+  }
+
+  /** The kernel tells the size of a block device in sysfs. */
+  override readText(name: string): Promise<string> {
+    const [, minor] = /^\/sys\/dev\/block\/250:(\d+)\/size$/.exec(name) ?? []
+    const device = minor === undefined ? undefined : this.#devices.get(minor)
+    return device === undefined ? super.readText(name) : Promise.resolve(String(statSync(device).size / 512))
+  }
+
+  /** Under the name that the code knows. */
+  async #open(name: string, flags: string): Promise<OpenFile> {
+    return new OpenFile(await fs.open(this.at(name), flags), this.#effects, name)
+  }
+
+  #isDevice(name: string): boolean {
+    return name.startsWith('/dev/')
+  }
+}
+
+const DEVICE = { isFile: () => false, isBlockDevice: () => true }
+
+/**
+ * A host whose LVM is a model (`FakeLvm`), with plugins that run in this process: hundreds of interruptions in the time
+ * that the lab takes for a few. What LVM itself does is the lab's to show.
+ */
+export class LvmBox implements LvmHost {
+  readonly fake: FakeLvm
+  readonly #runProcess: RunProgram
+
+  constructor(root: string, group: string, extents: number) {
+    this.fake = new FakeLvm(root, group, extents)
+    this.#runProcess = makeRunProgram(new Files(new Effects('')), () => crypto.randomUUID(), root)
+  }
+
+  /** `fist` as in `SM_FIST`. */
+  system(effects: Effects = new BoxEffects()): System {
+    return {
+      ...this.fake.systemWith(effects),
+      files: new DeviceFiles(effects, this.fake.root),
+      newUuid: crypto.randomUUID.bind(crypto),
+    }
+  }
+
+  get runProgram(): RunProgram {
+    return async (program, argument, environment) => {
+      if (!/^(LVHDSR|LVMSR)$/.test(path.basename(program))) return this.#runProcess(program, argument, environment)
+      const effects = new BoxEffects(environment['SM_FIST'])
+      const saved = { ...process.env }
+      process.env = { ...environment }
+      const plugin = {
+        info: lvhdSrInfo,
+        answer: (request: Parameters<typeof answerWith>[1]) => answerWith(LVHDSR, request, this.system(effects)),
+      }
+      const answering = answerTo(plugin, [argument])
+      process.env = saved
+      const answer = await answering
+      const [exitCode, signal] = effects.isDead ? [undefined, 'SIGKILL'] : [0, undefined]
+      return { exitCode, signal, stdout: Buffer.from(effects.isDead ? '' : answer), stderr: Buffer.alloc(0) }
+    }
+  }
+
+  async save(directory: string): Promise<void> {
+    execFileSync('cp', ['-a', '--sparse=always', this.fake.root, path.join(directory, 'lvm')])
+    const { volumes, free } = this.fake
+    await fs.writeFile(path.join(directory, 'lvm.json'), JSON.stringify({ volumes: [...volumes], free }))
+  }
+
+  async restore(directory: string): Promise<void> {
+    await fs.rm(this.fake.root, { recursive: true })
+    execFileSync('cp', ['-a', '--sparse=always', path.join(directory, 'lvm'), this.fake.root])
+    const saved = JSON.parse(await fs.readFile(path.join(directory, 'lvm.json'), 'utf8')) as {
+      volumes: [string, Parameters<FakeLvm['volumes']['set']>[1]][]
+      free: number
+    }
+    this.fake.volumes.clear()
+    for (const [name, volume] of saved.volumes) this.fake.volumes.set(name, volume)
+    this.fake.free = saved.free
+  }
+}
