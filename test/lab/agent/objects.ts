@@ -4,11 +4,13 @@ import { LossyLink } from './LossyLink.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
+import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
 const classes = {
   World: (options: unknown) => World.create({ ...(options as WorldOptions), runProgram: runInAgent }),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
   OtherHost: (options: unknown) => OtherHost.start(options as OtherHostOptions),
+  TranscriptPlayer: (options: unknown) => TranscriptPlayer.open(options as TranscriptOptions),
   LossyLink: (options: unknown) => LossyLink.start(options as { port: number }),
 }
 
