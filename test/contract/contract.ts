@@ -169,15 +169,20 @@ function describeReverts(current: () => AnyWorld): void {
       await world.call('VDI.remove_from_sm_config', snapshot.ref, reader)
     })
 
+    // The first two are steps of a revert to a snapshot with data of its own.
     test.each([
-      ['FileSR_revert_create_dest', false],
-      ['FileSR_revert_before_commit', false],
-      ['FileSR_revert_after_commit', true],
-    ])('killed at %s: refused elsewhere until a scan on the master', async (point, committed) => {
+      ['FileSR_revert_create_insert', false, true],
+      ['FileSR_revert_create_src', false, true],
+      ['FileSR_revert_create_dest', false, false],
+      ['FileSR_revert_before_commit', false, false],
+      ['FileSR_revert_after_commit', true, false],
+    ])('killed at %s: refused elsewhere until a scan on the master', async (point, committed, isWritten) => {
       const world = current()
       const disk = await world.createVdi('disk', 4)
       await world.write(disk, 1, 0, 1)
-      const [snapshot, wanted] = [await world.snapshot(disk), await world.content(disk.uuid)]
+      const snapshot = await world.snapshot(disk)
+      if (isWritten) await world.write(snapshot, 3, 2, 1)
+      const wanted = await world.content(snapshot.uuid)
       await world.write(disk, 2, 0, 2)
       const old = await world.content(disk.uuid)
       await world.start(point)

@@ -6,22 +6,27 @@ import { describeLab, sharedGuest } from './lab.ts'
 const TIMEOUT_MS = 900_000
 
 const nfs = (nfsversion: string) => async (guest: Guest) => {
-  // As the recordings had it: a file system and a directory of it are exported, and some of it is used.
+  // As the recordings had it: the root of what NFS 4 exports has another path for NFS 3, and some of it is used.
   await guest.run(`
-    if ! mountpoint -q /srv/nfs; then nfs_server 128M; fi
-    mkdir -p /srv/nfs/scratch-fs/export
-    dd if=/dev/zero of=/srv/nfs/scratch-fs/used bs=1M count=8 2>/dev/null
-    for directory in /scratch-fs /scratch-fs/export; do
-      echo "$directory *(rw,no_root_squash,no_subtree_check,insecure,sync)"
-    done >/etc/exports
-    exportfs -ra`)
+    if mountpoint -q /srv/nfs; then exit; fi
+    nfs_server 128M
+    exportfs -ua
+    kill $(pidof rpc.mountd)
+    while pidof rpc.mountd >/dev/null; do sleep 0.05; done
+    : >/etc/nfs.conf
+    options=rw,no_root_squash,no_subtree_check,insecure,sync
+    echo "/srv/nfs/export *($options)" >/etc/exports
+    echo "/srv/nfs *($options,fsid=0)" >>/etc/exports
+    exportfs -ra
+    rpc.mountd
+    dd if=/dev/zero of=/srv/nfs/used bs=1M count=8 2>/dev/null`)
   return {
     plugin: 'NFSSR',
     type: 'nfs',
-    deviceConfig: { server: '127.0.0.1', serverpath: '/scratch-fs/export', nfsversion },
+    deviceConfig: { server: '127.0.0.1', nfsversion },
     places: [
-      ['{EXPORT}', '/scratch-fs/export'],
-      ['{FS}', '/scratch-fs'],
+      ['{EXPORT}', '/srv/nfs/export'],
+      ['{FS}', '/srv/nfs'],
     ],
   } as const
 }
