@@ -23,6 +23,8 @@ const BOOT_TIMEOUT_MS = 120_000
 const POLL_MS = 10
 const RUN_TIMEOUT_MS = 120_000
 const CALL_TIMEOUT_MS = 300_000
+/** Characters of the console that an error shows. */
+const CONSOLE_TAIL = 4000
 
 export interface RemoteObject {
   readonly facts: Readonly<Record<string, string>>
@@ -114,6 +116,10 @@ export class Guest {
     return readFileSync(path.join(this.#directory, 'console'), 'utf8')
   }
 
+  #lastWords(): string {
+    return this.console().slice(-CONSOLE_TAIL)
+  }
+
   #hasEnded(): boolean {
     return existsSync(path.join(this.#directory, 'ended'))
   }
@@ -126,10 +132,10 @@ export class Guest {
         await fs.rm(file)
         return content
       }
-      if (this.#hasEnded()) throw new Error(`the guest has ended:\n${this.console()}`)
+      if (this.#hasEnded()) throw new Error(`the guest has ended:\n${this.#lastWords()}`)
       await sleep(POLL_MS)
     }
-    throw new Error(`the guest gave no ${name} in ${timeoutMs} ms:\n${this.console()}`)
+    throw new Error(`the guest gave no ${name} in ${timeoutMs} ms:\n${this.#lastWords()}`)
   }
 }
 

@@ -21,7 +21,7 @@ const ELSEWHERE = /^(xapi|lock|process) /
 
 /** Every how many-th effect is disturbed by default. A client of NFS 4 waits longer, so there it is fewer. */
 describeLab.each([
-  ['3', { mute: 3, cut: 5, away: 13 }],
+  ['3', { mute: 4, cut: 7, away: 17 }],
   ['4', { mute: 9, cut: 11, away: 17 }],
 ])('an NFS server that is lost during a revert, version %s', (nfsversion, steps) => {
   let link: RemoteObject

@@ -7,12 +7,14 @@ import { LvmBench } from './LvmBench.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
+import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
 const classes = {
   World: (options: unknown) => makeWorld(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
   LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
   OtherHost: (options: unknown) => OtherHost.start(options as OtherHostOptions),
+  TranscriptPlayer: (options: unknown) => TranscriptPlayer.open(options as TranscriptOptions),
   LossyLink: (options: unknown) => LossyLink.start(options as { port: number }),
 }
 
