@@ -2,6 +2,7 @@ import type { Logger } from '../os/log.ts'
 import type { Paths } from '../os/paths.ts'
 import type { System } from '../os/system.ts'
 import type { Ref } from '../xapi/XapiClient.ts'
+import type { DiskCopier } from './disks/DiskCopier.ts'
 import type { HostPlugins } from './HostPlugins.ts'
 import type { Operations } from './Operations.ts'
 import type { Storage } from './storage/Storage.ts'
@@ -21,6 +22,7 @@ export interface Services {
   readonly store: Store
   readonly operations: Operations
   readonly storage: Storage
+  readonly copier: DiskCopier
   readonly hostPlugins: HostPlugins
   /** The one host of the pool. */
   readonly host: Ref

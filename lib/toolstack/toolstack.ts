@@ -5,6 +5,7 @@ import type { System } from '../os/system.ts'
 import type { Ref, XapiCaller } from '../xapi/XapiClient.ts'
 import { plain } from './http/json-endpoint.ts'
 import { Server, type AnswerFor } from './http/Server.ts'
+import { DiskCopier } from './disks/DiskCopier.ts'
 import { Dispatcher } from './Dispatcher.ts'
 import { findDrivers, registerDrivers } from './drivers.ts'
 import { HostPlugins } from './HostPlugins.ts'
@@ -14,7 +15,8 @@ import { ensureOwnRecords } from './own-records.ts'
 import type { Credentials, Services } from './Services.ts'
 import { StateFile } from './StateFile.ts'
 import { Executor } from './storage/Executor.ts'
-import { Smapiv1Storage } from './storage/Smapiv1Storage.ts'
+import { lockedStorage } from './storage/locked-storage.ts'
+import { smapiv1Storage } from './storage/smapiv1-storage.ts'
 import { Store } from './Store.ts'
 
 export { ToolstackBusyError } from './StateFile.ts'
@@ -91,6 +93,7 @@ async function startWithState(
   const executor = new Executor(system, path.dirname(places.stateFile), pluginEnvironment(options, url))
   const { host, pool } = ensureOwnRecords(store, await readInventory(system, paths))
   const closing = new AbortController()
+  const storage = lockedStorage(smapiv1Storage({ store, executor, host }))
   const log = options.log ?? makeLogger({ ident: 'toolstack' })
   const services: Services = {
     system,
@@ -100,7 +103,8 @@ async function startWithState(
     host,
     pool,
     operations: new Operations(store, options.operationWaitMs ?? twoHours),
-    storage: new Smapiv1Storage({ store, executor, host }),
+    storage,
+    copier: new DiskCopier({ system, paths, storage }),
     hostPlugins: new HostPlugins({ store, executor, host, directory: options.hostPluginDir }),
     credentials: credentialsOf(options.listen),
     closing: closing.signal,

@@ -7,6 +7,8 @@ import { pbdMethods } from './pbd.ts'
 import { sessionMethods } from './session.ts'
 import { srMethods } from './sr.ts'
 import { taskMethods } from './task.ts'
+import { vdiCbtMethods } from './vdi-cbt.ts'
+import { vdiCopyMethods } from './vdi-copy.ts'
 import { vdiRecordMethods } from './vdi-records.ts'
 import { vdiRevertMethods } from './vdi-revert.ts'
 import { vdiSnapshotMethods } from './vdi-snapshot.ts'
@@ -29,6 +31,8 @@ const calls: readonly ApiMethod[] = [
   ...vdiRecordMethods,
   ...vdiSnapshotMethods,
   ...vdiRevertMethods,
+  ...vdiCopyMethods,
+  ...vdiCbtMethods,
 ]
 
 const byName = new Map<string, ApiMethod[]>()
