@@ -15,13 +15,10 @@ export interface ApiRequest {
 /** Finds the call, checks who makes it and with what, runs it, and makes what it changed durable. */
 export class Dispatcher {
   readonly #services: Services
-  readonly #save: () => Promise<void>
   readonly #running = new Set<Promise<unknown>>()
 
-  /** `save` resolves when all changes so far are durable. */
-  constructor(services: Services, save: () => Promise<void>) {
+  constructor(services: Services) {
     this.#services = services
-    this.#save = save
   }
 
   /** Throws XapiError for every failure that a client is to see; unexpected ones become INTERNAL_ERROR. */
@@ -49,7 +46,7 @@ export class Dispatcher {
     try {
       return await body()
     } finally {
-      await this.#save()
+      await this.#services.save()
     }
   }
 

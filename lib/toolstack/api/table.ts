@@ -1,4 +1,5 @@
 import { accessor, accessorNames } from './accessors.ts'
+import { eventQueueMethods } from './event-queue.ts'
 import { eventMethods } from './event.ts'
 import { hostMethods } from './host.ts'
 import { messageMethods } from './message.ts'
@@ -7,12 +8,17 @@ import { pbdMethods } from './pbd.ts'
 import { sessionMethods } from './session.ts'
 import { srMethods } from './sr.ts'
 import { taskMethods } from './task.ts'
+import { vbdMethods } from './vbd.ts'
 import { vdiCbtMethods } from './vdi-cbt.ts'
 import { vdiCopyMethods } from './vdi-copy.ts'
 import { vdiRecordMethods } from './vdi-records.ts'
 import { vdiRevertMethods } from './vdi-revert.ts'
 import { vdiSnapshotMethods } from './vdi-snapshot.ts'
 import { vdiMethods } from './vdi.ts'
+import { vmPowerMethods } from './vm-power.ts'
+import { vmRevertMethods } from './vm-revert.ts'
+import { vmSnapshotMethods } from './vm-snapshot.ts'
+import { vmMethods } from './vm.ts'
 
 const systemMethods: readonly ApiMethod[] = [
   method(['system.listMethods', {}, 'strings'], listMethods, { needsSession: false, hasAsync: false }),
@@ -23,6 +29,7 @@ const calls: readonly ApiMethod[] = [
   ...sessionMethods,
   ...taskMethods,
   ...eventMethods,
+  ...eventQueueMethods,
   ...messageMethods,
   ...hostMethods,
   ...srMethods,
@@ -33,6 +40,11 @@ const calls: readonly ApiMethod[] = [
   ...vdiRevertMethods,
   ...vdiCopyMethods,
   ...vdiCbtMethods,
+  ...vbdMethods,
+  ...vmMethods,
+  ...vmPowerMethods,
+  ...vmSnapshotMethods,
+  ...vmRevertMethods,
 ]
 
 const byName = new Map<string, ApiMethod[]>()

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,6 +6,7 @@ import type { Logger } from '../../../lib/os/log.ts'
 import { Paths } from '../../../lib/os/paths.ts'
 import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, type Toolstack, type ToolstackOptions } from '../../../lib/toolstack/toolstack.ts'
+import { unmountBelow } from '../../support/unmountBelow.ts'
 import { XapiError, type Ref, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/plugins', import.meta.url))
@@ -45,6 +46,7 @@ export class Box {
 
   async close(): Promise<void> {
     await this.toolstack.close()
+    unmountBelow(this.root)
     await rm(this.root, { recursive: true })
   }
 
@@ -65,6 +67,44 @@ export class Box {
 
   makeVdi(sr: Ref, more: Record<string, XapiValue> = {}): Promise<Ref> {
     return this.text('VDI.create', { SR: sr, name_label: 'a disk', virtual_size: '4194304', type: 'user', ...more })
+  }
+
+  makeVm(name = 'a VM', more: Record<string, XapiValue> = {}): Promise<Ref> {
+    return this.text('VM.create', { name_label: name, ...more })
+  }
+
+  /** A drive with a disk, or an empty one. */
+  addDrive(vm: Ref, vdi: Ref | undefined, more: Record<string, XapiValue> = {}): Promise<Ref> {
+    return this.text('VBD.create', { VM: vm, VDI: vdi ?? '', empty: vdi === undefined, ...more })
+  }
+
+  /** The disks of a VM by the number of their drive. */
+  async disksOf(vm: Ref): Promise<Record<string, Ref>> {
+    const drives = await this.#drivesOf(vm)
+    return Object.fromEntries(drives.map(({ userdevice = '', VDI = '' }): [string, Ref] => [userdevice, VDI]))
+  }
+
+  async #drivesOf(vm: Ref): Promise<Record<string, string>[]> {
+    const refs = (await this.record('VM', vm))['VBDs'] as Ref[]
+    return Promise.all(refs.map(ref => this.record('VBD', ref) as Promise<Record<string, string>>))
+  }
+
+  /** Where the fixture driver keeps a disk. */
+  async fileOf(vdi: Ref): Promise<string> {
+    return path.join(this.root, `${await this.text('VDI.get_uuid', vdi)}.raw`)
+  }
+
+  /** Writes a text of at most 16 letters to the start of a disk. */
+  async write(vdi: Ref, text: string): Promise<void> {
+    const file = await open(await this.fileOf(vdi), 'r+')
+    await file.write(Buffer.from(text.padEnd(16, '\0')), 0, 16, 0)
+    await file.close()
+  }
+
+  /** The text at the start of a disk. */
+  async read(vdi: Ref): Promise<string> {
+    const content = await readFile(await this.fileOf(vdi))
+    return content.subarray(0, 16).toString('latin1').replace(/\0+$/, '')
   }
 
   /** How the driver's commands fail from now on. */

@@ -144,3 +144,29 @@ test('what was answered before a kill is there after it', async () => {
   expect(names).toEqual(['', 'one'])
   await rm(root, { recursive: true })
 })
+
+test('nothing is attached after a reboot, and what was is plugged in again', async () => {
+  await box.restart({ boot: 'one' })
+  const [sr, broken] = [await box.makeSr(), await box.makeSr()]
+  const [vm, asleep] = [await box.makeVm(), await box.makeVm()]
+  const drive = await box.addDrive(vm, await box.makeVdi(sr))
+  await box.addDrive(asleep, await box.makeVdi(sr))
+  await box.api.call('VM.start', vm, false, false)
+  await box.api.call('VM.start', asleep, false, false)
+  await box.api.call('VM.set_suspend_SR', asleep, sr)
+  await box.api.call('VM.suspend', asleep)
+  await box.restart({ boot: 'one' })
+  expect(await box.text('VM.get_power_state', vm)).toBe('Running')
+  expect(await box.runs('sr_attach')).toHaveLength(2)
+  await box.behave({ sr_attach: { fault: 47, times: 1 } })
+  await box.restart({ boot: 'two' })
+  expect(await box.text('VM.get_power_state', vm)).toBe('Halted')
+  expect(await box.text('VM.get_power_state', asleep)).toBe('Suspended')
+  expect(await box.record('VBD', drive)).toMatchObject({ currently_attached: false })
+  const attached = async (ref: string) => {
+    const [pbd = ''] = (await box.record('SR', ref))['PBDs'] as string[]
+    return box.api.call('PBD.get_currently_attached', pbd)
+  }
+  expect([await attached(sr), await attached(broken)].sort()).toEqual([false, true])
+  expect(box.log.join()).toContain('not plugged again after the reboot')
+})
