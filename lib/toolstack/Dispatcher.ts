@@ -50,6 +50,24 @@ export class Dispatcher {
     }
   }
 
+  /** One line for each call that does something; parameters may hold secrets. */
+  async #logged(method: ApiMethod, body: () => unknown): Promise<unknown> {
+    if (!method.hasAsync) return body()
+    const { log } = this.#services
+    const started = performance.now()
+    const say = (outcome: string) => {
+      log.info(`${method.name}: ${outcome} (${Math.round(performance.now() - started)} ms)`)
+    }
+    try {
+      const value = await body()
+      say('done')
+      return value
+    } catch (error) {
+      say(error instanceof XapiError ? error.code : 'failed')
+      throw error
+    }
+  }
+
   async #tracked<T>(running: Promise<T>): Promise<T> {
     this.#running.add(running)
     try {
@@ -64,7 +82,8 @@ export class Dispatcher {
     const session = this.#sessionOf(method, params)
     const call = new Call(this.#services, name, { caller, session })
     try {
-      return new Typed(method.result, await method.run(call, argumentsOf(method, params)))
+      const args = argumentsOf(method, params)
+      return new Typed(method.result, await this.#logged(method, () => method.run(call, args)))
     } finally {
       call.end()
     }
@@ -89,7 +108,7 @@ export class Dispatcher {
       store.update('task', task, { ...fields, finished: xapiDate(system.now()), allowed_operations: ['destroy'] })
     }
     try {
-      const value = await this.#durably(() => method.run(call, args))
+      const value = await this.#durably(() => this.#logged(method, () => method.run(call, args)))
       const { encodeValue } = await import('./http/xml-encode.ts')
       finish({
         status: 'success',

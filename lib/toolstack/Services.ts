@@ -4,6 +4,7 @@ import type { System } from '../os/system.ts'
 import type { Ref } from '../xapi/XapiClient.ts'
 import type { Subscription } from './api/event-queue.ts'
 import type { DiskCopier } from './disks/DiskCopier.ts'
+import type { RevertOutlook, RevertQuestion } from './explain-revert.ts'
 import type { HostPlugins } from './HostPlugins.ts'
 import type { Operations } from './Operations.ts'
 import type { Storage } from './storage/Storage.ts'
@@ -41,6 +42,8 @@ export interface Services {
   /** Resolves when every change so far is durable. */
   readonly save: () => Promise<void>
   readonly vmOptions: VmOptions
+  /** Undefined where drivers cannot be asked. */
+  readonly explainRevert: ((question: RevertQuestion) => Promise<RevertOutlook>) | undefined
   /** The one host of the pool. */
   readonly host: Ref
   readonly pool: Ref

@@ -4,11 +4,13 @@ import type { Paths } from '../os/paths.ts'
 import type { System } from '../os/system.ts'
 import type { Ref, XapiCaller } from '../xapi/XapiClient.ts'
 import { plain } from './http/json-endpoint.ts'
+import { pagesIn } from './http/pages.ts'
 import { Server, type AnswerFor } from './http/Server.ts'
 import { DiskCopier } from './disks/DiskCopier.ts'
 import { forgetReservations, readBoot, resetAfterReboot } from './boot.ts'
 import { Dispatcher } from './Dispatcher.ts'
 import { findDrivers, registerDrivers } from './drivers.ts'
+import type { ExplainRevert } from './explain-revert.ts'
 import { HostPlugins } from './HostPlugins.ts'
 import { readInventory } from './inventory.ts'
 import { Operations } from './Operations.ts'
@@ -47,6 +49,10 @@ export interface ToolstackOptions {
   readonly log?: Logger
   /** Default: nothing but records, and as xapi does. */
   readonly vms?: Partial<VmOptions>
+  /** Asks drivers what a revert would do. */
+  readonly explainRevert?: ExplainRevert
+  /** Folder with the page that browsers get on TCP; without one there is none. */
+  readonly pageDirectory?: string
   /** Which boot of the machine this is, as the kernel says; a change means that nothing is attached any more. */
   readonly boot?: string
 }
@@ -104,6 +110,7 @@ async function startWithState(
   const closing = new AbortController()
   const storage = lockedStorage(smapiv1Storage({ store, executor, host }))
   const log = options.log ?? makeLogger({ ident: 'toolstack' })
+  const { explainRevert } = options
   const services: Services = {
     system,
     paths,
@@ -116,6 +123,7 @@ async function startWithState(
     copier: new DiskCopier({ system, paths, storage }),
     hostPlugins: new HostPlugins({ store, executor, host, directory: options.hostPluginDir }),
     credentials: credentialsOf(options.listen),
+    explainRevert: explainRevert && (question => explainRevert(question, inProcess)),
     subscriptions: new Map(),
     save: () => state.save(store),
     vmOptions: { attachDisks: false, restoreMissingDisks: false, ...options.vms },
@@ -219,8 +227,9 @@ async function listen(options: ToolstackOptions, socketPath: string, dispatcher:
   const local = await Server.listen({ socketPath }, answerFor)
   if (options.listen === undefined) return { local, tcp: undefined }
   const { host, port } = options.listen
+  const page = options.pageDirectory === undefined ? undefined : pagesIn(files, options.pageDirectory)
   try {
-    return { local, tcp: await Server.listen({ host, port }, answerFor) }
+    return { local, tcp: await Server.listen({ host, port }, answerFor, page) }
   } catch (error) {
     await local.close()
     throw error

@@ -5,6 +5,7 @@ import { hostMethods } from './host.ts'
 import { messageMethods } from './message.ts'
 import { method, type ApiMethod } from './method.ts'
 import { pbdMethods } from './pbd.ts'
+import { planMethods } from './plan.ts'
 import { sessionMethods } from './session.ts'
 import { srMethods } from './sr.ts'
 import { taskMethods } from './task.ts'
@@ -45,6 +46,7 @@ const calls: readonly ApiMethod[] = [
   ...vmPowerMethods,
   ...vmSnapshotMethods,
   ...vmRevertMethods,
+  ...planMethods,
 ]
 
 const byName = new Map<string, ApiMethod[]>()
