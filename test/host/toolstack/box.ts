@@ -6,6 +6,7 @@ import type { Logger } from '../../../lib/os/log.ts'
 import { Paths } from '../../../lib/os/paths.ts'
 import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, type Toolstack, type ToolstackOptions } from '../../../lib/toolstack/toolstack.ts'
+import { mixedDrivers } from '../../support/mixedDrivers.ts'
 import { unmountBelow } from '../../support/unmountBelow.ts'
 import { XapiError, type Ref, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 
@@ -63,6 +64,15 @@ export class Box {
     const [host = ''] = (await this.api.call('host.get_all')) as Ref[]
     const config = { dir: this.root, ...more }
     return this.text('SR.create', host, config, '0', 'an SR', '', type, 'user', false, {})
+  }
+
+  /** Restarts with our FileSR beside the fixture drivers, and makes an SR of it. */
+  async addFileSr(options: Partial<ToolstackOptions> = {}): Promise<Ref> {
+    const smDir = await mixedDrivers(path.join(this.root, 'sm'), ['FileSR'])
+    await this.restart({ smDir, ...options })
+    const [host = ''] = (await this.api.call('host.get_all')) as Ref[]
+    const location = path.join(this.root, 'files')
+    return this.text('SR.create', host, { location }, '0', 'files', '', 'file', 'user', false, {})
   }
 
   makeVdi(sr: Ref, more: Record<string, XapiValue> = {}): Promise<Ref> {

@@ -1,6 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Files } from '../../../lib/os/files.ts'
 import { Effects } from '../../../lib/os/effects.ts'
@@ -15,21 +13,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await box.close()
 })
-
-const fileDriver = fileURLToPath(new URL('../../../bin/FileSR', import.meta.url))
-const fixtures = fileURLToPath(new URL('../../fixtures/plugins/sm', import.meta.url))
-
-/** Our FileSR beside the fixture driver. */
-async function withFileSr(): Promise<string> {
-  const smDir = path.join(box.root, 'sm')
-  await mkdir(smDir)
-  await symlink(fileDriver, path.join(smDir, 'FileSR'))
-  for (const name of ['FakeSR', 'NoRevertSR']) await symlink(path.join(fixtures, name), path.join(smDir, name))
-  await box.restart({ smDir })
-  const [host = ''] = (await box.api.call('host.get_all')) as string[]
-  const location = path.join(box.root, 'files')
-  return box.text('SR.create', host, { location }, '0', 'files', '', 'file', 'user', false, {})
-}
 
 /** Opens a disk of FileSR, which is a VHD below the mount point. */
 async function image(sr: string, vdi: string) {
@@ -89,7 +72,7 @@ test('a driver that refuses to clone gets a copy', async () => {
 })
 
 test('images of a file SR are copied without their driver, in both directions', async () => {
-  const files = await withFileSr()
+  const files = await box.addFileSr()
   const fake = await box.makeSr()
   const disk = await box.makeVdi(files)
   const data = Buffer.alloc(4096, 'data')
