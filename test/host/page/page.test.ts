@@ -11,6 +11,8 @@ const missing = missingBrowser()
 if (missing !== undefined) process.stderr.write(`${missing}\n`)
 
 const timeout = 30_000
+/** Folder for the pictures of the documentation, where they are to be made anew. */
+const pictures = process.env['SM_PICTURES']
 
 describe.skipIf(missing !== undefined)('the page', () => {
   let browser: Browser
@@ -105,6 +107,7 @@ describe.skipIf(missing !== undefined)('the page', () => {
     await plan.getByText(/running and will be shut down/).waitFor()
     await plan.getByRole('row', { name: /web server system in place \((relink|split|nothing)\)/ }).waitFor()
     await plan.getByRole('row', { name: /web server data by a clone/ }).waitFor()
+    if (pictures !== undefined) await page.screenshot({ path: `${pictures}/page-plan.png`, animations: 'disabled' })
     await page.keyboard.press('Escape')
     await plan.waitFor({ state: 'hidden' })
     expect(await box.text('VM.get_power_state', vm)).toBe('Running')
@@ -118,8 +121,7 @@ describe.skipIf(missing !== undefined)('the page', () => {
     expect(disks['1']).not.toBe(second)
     expect(await box.read(disks['1'] ?? '')).toBe('before')
     expect(await box.text('VM.get_power_state', vm)).toBe('Halted')
-    const picture = process.env['SM_PICTURE']
-    if (picture !== undefined) await page.screenshot({ path: picture, animations: 'disabled' })
+    if (pictures !== undefined) await page.screenshot({ path: `${pictures}/page.png`, animations: 'disabled' })
   })
 
   test('says what stands in the way, and does not offer to go on', async () => {
