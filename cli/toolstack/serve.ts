@@ -1,7 +1,6 @@
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Toolstack, ToolstackOptions } from '../../lib/toolstack/toolstack.ts'
-import { prepareEnvironment, type Environment } from '../environment.ts'
+import { pageFolder, prepareEnvironment, type Environment } from '../environment.ts'
 import { OperationError } from '../failures.ts'
 import { print } from '../output.ts'
 import { explainForToolstack } from './explainRevert.ts'
@@ -72,7 +71,7 @@ async function settingsOf(environment: Environment, options: ServeOptions): Prom
       restoreMissingDisks: options.restoreMissingDisks === true,
     },
     explainRevert: explainForToolstack(system),
-    pageDirectory: fileURLToPath(new URL('../../dist/page', import.meta.url)),
+    pageDirectory: pageFolder(),
   }
 }
 

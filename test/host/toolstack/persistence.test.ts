@@ -3,8 +3,6 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
@@ -12,6 +10,7 @@ import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, ToolstackBusyError } from '../../../lib/toolstack/toolstack.ts'
 import { connectXapi } from '../../../lib/xapi/XapiEndpoint.ts'
 import { Box } from './box.ts'
+import { bundleServe } from './serveBundle.ts'
 
 let box: Box
 beforeEach(async () => {
@@ -108,11 +107,9 @@ test('when a write fails the client hears of it, and a later write brings what i
   expect(await box.text('pool.get_name_label', pool)).toBe('x')
 })
 
-const bundle = fileURLToPath(new URL(`./.serve-${process.pid}.mjs`, import.meta.url))
+let bundle: string
 beforeAll(async () => {
-  const entryPoints = [fileURLToPath(new URL('./serve.ts', import.meta.url))]
-  const format = { platform: 'node', format: 'esm', packages: 'external' } as const
-  await build({ entryPoints, outfile: bundle, bundle: true, ...format })
+  bundle = await bundleServe()
 })
 afterAll(async () => {
   await rm(bundle)
