@@ -119,11 +119,18 @@ export class PlanDialog {
   }
 }
 
+/** What the driver does for it. */
+const ways: Readonly<Record<string, string | undefined>> = {
+  relink: ': a new, empty image on what the snapshot builds on',
+  split: ": the snapshot's image becomes a base copy of both",
+  nothing: ': nothing was written since',
+}
+
 function describe({ outcome, mode, reasons }: DiskPlan): string {
   const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`
   switch (outcome) {
     case 'in place':
-      return mode === 'unknown' ? 'in place, keeps its identity' : `in place (${mode}), keeps its identity`
+      return `in place, keeps its identity${ways[mode] ?? ''}`
     case 'clone':
       return `by a clone, which gets a new identity${why}`
     case 'blocked':

@@ -71,7 +71,7 @@ async function planDisk(call: Call, snapshot: Ref, ownDrives: ReadonlySet<Ref>):
   const refusal = refusalOf(call, { sr, snapshot, target }, ownDrives)
   if (refusal !== undefined) {
     const outcome = isRevertRefusal(refusal) ? 'clone' : 'blocked'
-    return planOf({ snapshot, target }, outcome, { mode: 'unknown', blockers: [{ code: 0, text: refusal.message }] })
+    return planOf({ snapshot, target }, outcome, { mode: 'unknown', blockers: [{ code: 0, text: refusal.code }] })
   }
   const outlook = await explain(call, { sr, snapshot, target })
   const [blocker] = outlook.blockers

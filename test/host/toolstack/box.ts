@@ -8,6 +8,8 @@ import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, type Toolstack, type ToolstackOptions } from '../../../lib/toolstack/toolstack.ts'
 import { mixedDrivers } from '../../support/mixedDrivers.ts'
 import { unmountBelow } from '../../support/unmountBelow.ts'
+import type { WritableDiskImage } from '../../../lib/vhd/DiskImage.ts'
+import { openImage } from '../../../lib/vhd/openImage.ts'
 import { XapiError, type Ref, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/plugins', import.meta.url))
@@ -73,6 +75,13 @@ export class Box {
     const [host = ''] = (await this.api.call('host.get_all')) as Ref[]
     const location = path.join(this.root, 'files')
     return this.text('SR.create', host, { location }, '0', 'files', '', 'file', 'user', false, {})
+  }
+
+  /** Opens a disk of FileSR, which is a VHD below the mount point. */
+  async openImage(sr: Ref, vdi: Ref): Promise<WritableDiskImage> {
+    const directory = new Paths(this.root).srMount(await this.text('SR.get_uuid', sr))
+    const file = path.join(directory, `${await this.text('VDI.get_uuid', vdi)}.vhd`)
+    return openImage(makeSystem().files, file, { boundary: directory, write: true })
   }
 
   makeVdi(sr: Ref, more: Record<string, XapiValue> = {}): Promise<Ref> {

@@ -1,9 +1,4 @@
-import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Files } from '../../../lib/os/files.ts'
-import { Effects } from '../../../lib/os/effects.ts'
-import { Paths } from '../../../lib/os/paths.ts'
-import { openImage } from '../../../lib/vhd/openImage.ts'
 import { Box, failureOf } from './box.ts'
 
 let box: Box
@@ -13,13 +8,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await box.close()
 })
-
-/** Opens a disk of FileSR, which is a VHD below the mount point. */
-async function image(sr: string, vdi: string) {
-  const directory = new Paths(box.root).srMount(await box.text('SR.get_uuid', sr))
-  const file = path.join(directory, `${await box.text('VDI.get_uuid', vdi)}.vhd`)
-  return openImage(new Files(new Effects('')), file, { boundary: directory, write: true })
-}
 
 test('a copy has the content and the description, and is a disk of its own', async () => {
   const [sr, other] = [await box.makeSr(), await box.makeSr('norevert')]
@@ -76,12 +64,12 @@ test('images of a file SR are copied without their driver, in both directions', 
   const fake = await box.makeSr()
   const disk = await box.makeVdi(files)
   const data = Buffer.alloc(4096, 'data')
-  const writing = await image(files, disk)
+  const writing = await box.openImage(files, disk)
   await writing.write(2 * 1024 * 1024 + 8192, data)
   await writing.close()
   const outside = await box.text('VDI.copy', disk, fake)
   const back = await box.text('VDI.copy', outside, files)
-  const copied = await image(files, back)
+  const copied = await box.openImage(files, back)
   expect(copied.allocatedRanges()).toEqual([{ offset: 2 * 1024 * 1024, length: 2 * 1024 * 1024 }])
   expect((await copied.read(2 * 1024 * 1024 + 8192, 4096)).equals(data)).toBe(true)
   await copied.close()
