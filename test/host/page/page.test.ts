@@ -10,7 +10,9 @@ import { missingBrowser, openBrowser } from './browser.ts'
 const missing = missingBrowser()
 if (missing !== undefined) process.stderr.write(`${missing}\n`)
 
-const timeout = 30_000
+/** A busy machine may take its time to draw. */
+const timeout = 60_000
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 /** Folder for the pictures of the documentation, where they are to be made anew. */
 const pictures = process.env['SM_PICTURES']
 
