@@ -7,8 +7,13 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // A guest has one processor, so each worker may have one.
+    maxWorkers: '100%',
     projects: [
-      { extends: true, test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab } },
+      {
+        extends: true,
+        test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab, setupFiles: ['test/support/seed.ts'] },
+      },
       {
         extends: true,
         test: {
@@ -17,10 +22,6 @@ export default defineConfig({
           globalSetup: ['test/lab/setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // One process, one file after the other: they share a guest.
-          fileParallelism: false,
-          maxWorkers: 1,
-          isolate: false,
         },
       },
     ],

@@ -145,7 +145,7 @@ async function ownServer({ system, paths, smDir }: Environment): Promise<Server>
   const started = system.now()
   for (let noticed = false; ;) {
     try {
-      const toolstack = await startToolstack({ system, paths, smDir, socketPath })
+      const toolstack = await startToolstack({ system, paths, smDir, hostPluginDir: smDir, socketPath })
       return { url: toolstack.url, isOurs: true, close: () => toolstack.close() }
     } catch (error) {
       if (!(error instanceof ToolstackBusyError)) throw error

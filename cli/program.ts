@@ -10,9 +10,11 @@ import { srListCommand } from './commands/sr-list.ts'
 import { srScanCommand } from './commands/sr-scan.ts'
 import { toolstackCommand } from './commands/toolstack.ts'
 import { treeCommand } from './commands/tree.ts'
+import { vdiAttachCommand } from './commands/vdi-attach.ts'
 import { vdiCloneCommand } from './commands/vdi-clone.ts'
 import { vdiCreateCommand } from './commands/vdi-create.ts'
 import { vdiDestroyCommand } from './commands/vdi-destroy.ts'
+import { vdiDetachCommand } from './commands/vdi-detach.ts'
 import { vdiExportCommand } from './commands/vdi-export.ts'
 import { vdiImportCommand } from './commands/vdi-import.ts'
 import { vdiListCommand } from './commands/vdi-list.ts'
@@ -36,7 +38,16 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly (() => Com
   ],
   [
     'Disks:',
-    [vdiCreateCommand, vdiListCommand, vdiImportCommand, vdiExportCommand, vdiResizeCommand, vdiDestroyCommand],
+    [
+      vdiCreateCommand,
+      vdiListCommand,
+      vdiAttachCommand,
+      vdiDetachCommand,
+      vdiImportCommand,
+      vdiExportCommand,
+      vdiResizeCommand,
+      vdiDestroyCommand,
+    ],
   ],
   ['Snapshots:', [vdiSnapshotCommand, vdiRevertCommand, vdiCloneCommand]],
   ['Looking closer:', [infoCommand, callCommand]],

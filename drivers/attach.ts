@@ -24,15 +24,20 @@ export async function attachWithScan(sr: SR): Promise<void> {
   }
 }
 
-/** A host that attaches an SR has nothing of it open: its activation keys are stale. */
+/**
+ * A host that attaches an SR has nothing of it open: its activation keys are stale, but those of disks that something
+ * still serves, as when only the toolstack was started again (spec datapath 5).
+ */
 async function forgetAttachments(sr: SR, srRef: Ref): Promise<void> {
   const { xapi, request, locks, gc } = sr.context
   const running = (await gc.abort(sr.uuid)) ? await locks.tryLock(sr.uuid, 'running') : undefined
   if (running === undefined) throw new SmError('SMGeneral', 'the garbage collector of this SR cannot be stopped')
   try {
     const ours = `host_${request.hostRef ?? ''}`
+    const { closeUnknown } = await import('./datapath/closeUnknown.ts')
+    const served = await closeUnknown(sr)
     for (const [ref, record] of await xapi.vdiRecordsOfSr(srRef)) {
-      if (ours in record.sm_config) await xapi.vdiRemoveFromSmConfig(ref, ours)
+      if (ours in record.sm_config && !served.has(record.uuid)) await xapi.vdiRemoveFromSmConfig(ref, ours)
     }
   } finally {
     await running.release()

@@ -1,5 +1,6 @@
 import { commands, encodeResult, type CommandName } from '../lib/smapi/commands.ts'
 import { toFault } from '../lib/smapi/faults.ts'
+import type { System } from '../lib/os/system.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import { encodeFault } from '../lib/smapi/xmlrpc.ts'
@@ -11,17 +12,17 @@ import type { SR } from './SR.ts'
 export type Driver = new (context: Context) => SR
 
 /** Carries out one command with a driver and returns the document that answers it, a fault if need be. */
-export async function answerWith(driver: Driver, request: Request): Promise<string> {
+export async function answerWith(driver: Driver, request: Request, system?: System): Promise<string> {
   try {
-    return encodeResult(request.command, await execute(driver, request))
+    return encodeResult(request.command, await execute(driver, request, system))
   } catch (error) {
     const { code, message } = toFault(error, request.command)
     return encodeFault(code, message)
   }
 }
 
-async function execute(driver: Driver, request: Request): Promise<unknown> {
-  const { context, close } = makeContext(request)
+async function execute(driver: Driver, request: Request, system?: System): Promise<unknown> {
+  const { context, close } = makeContext(request, system)
   const started = context.system.now()
   context.log.info(
     `${request.command} SR ${request.srUuid}${request.vdiUuid === undefined ? '' : ` VDI ${request.vdiUuid}`}`,

@@ -1,4 +1,4 @@
-import type { Ref, StringMap } from '../lib/xapi/XapiClient.ts'
+import { XapiError, type Ref, type StringMap } from '../lib/xapi/XapiClient.ts'
 import type { Context } from './Context.ts'
 import { hostsOf } from './pause.ts'
 
@@ -23,6 +23,11 @@ export async function hostActivity(
       if (open === 'False') staleKeys.push(`host_${host}`)
       else activeOn.push(host)
     } catch (error) {
+      if (error instanceof XapiError && error.code === 'HANDLE_INVALID' && error.params[1] === host) {
+        // The pool has forgotten that host, and with it what it had open.
+        staleKeys.push(`host_${host}`)
+        continue
+      }
       log.warn(`${host} does not say whether VDI ${vdi.uuid} is open there: ${String(error)}`)
       activeOn.push(host)
     }

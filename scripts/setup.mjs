@@ -10,24 +10,35 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const installed = path.join(root, 'node_modules', '.package-lock.json')
 const lock = path.join(root, 'package-lock.json')
 
-function run(command, args, env = {}) {
+/** Exit code of a command. What it writes is seen. */
+function attempt(command, args, env = {}) {
   const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } }
   const { status, error } = spawnSync(command, args, options)
   if (error !== undefined) throw error
-  if (status !== 0) process.exit(status ?? 1)
+  return status ?? 1
 }
 
-/** Elsewhere the tests that need them skip themselves and say what they miss. */
-function install(packages) {
+function run(command, args) {
+  const status = attempt(command, args)
+  if (status !== 0) process.exit(status)
+}
+
+/**
+ * Where this cannot be done, or fails (a mirror that does not answer), all else goes on: the tests that need the packages
+ * skip themselves and say what they miss, and fail where CI is set.
+ */
+function install(what, packages) {
   if (packages.length === 0 || process.geteuid?.() !== 0 || !isDebian12()) return
-  const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
-  run('apt-get', ['update', '-qq'], quiet)
-  run('apt-get', ['install', '-qq', '--yes', '--no-install-recommends', ...packages], quiet)
+  console.log(`${what}: installing ${packages.join(' ')}`)
+  const apt = (...args) =>
+    attempt('apt-get', ['-qq', '--option', 'DPkg::Lock::Timeout=300', ...args], { DEBIAN_FRONTEND: 'noninteractive' })
+  if (apt('update') === 0 && apt('install', '--yes', '--no-install-recommends', ...packages) === 0) return
+  console.error(`${what}: the packages could not be installed: ${packages.join(' ')}`)
 }
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
-if (process.argv.includes('--lab')) install(missingPackages())
-if (process.argv.includes('--browser')) install(missingPackages(browserPackages))
+if (process.argv.includes('--lab')) install('lab', missingPackages())
+if (process.argv.includes('--browser')) install('browser', missingPackages(browserPackages))
 run(process.execPath, [path.join(root, 'scripts', 'build.mjs')])

@@ -1,8 +1,9 @@
+import { VolumeStorage } from '../lib/lvhd/VolumeStorage.ts'
+import { type MappedVolume, VolumeReader } from '../lib/lvm/VolumeReader.ts'
 import type { System } from '../lib/os/system.ts'
 import { vhdError } from '../lib/vhd/errors.ts'
 import { decodeFooter } from '../lib/vhd/footer.ts'
 import { FOOTER_SIZE, HEADER_SIZE } from '../lib/vhd/layout.ts'
-import { openStorage, type Storage } from '../lib/vhd/Storage.ts'
 import { ZERO_UUID } from '../lib/vhd/uuid.ts'
 import { readVhd, type VhdImage } from '../lib/vhd/VhdImage.ts'
 import { patternToRegExp } from './pattern.ts'
@@ -16,20 +17,18 @@ import {
   type ScanTarget,
   step,
 } from './scanRow.ts'
-import { listVolumes, type Volume } from './volumeGroup.ts'
-import { VolumeStorage } from './VolumeStorage.ts'
+import { listVolumes } from './volumeGroup.ts'
 
 const ENOENT = 2
 
 /** Scans the volumes of a group where they lie on its physical volumes (spec vhd 7.13, LVM mode). */
 export class VolumeSource implements ScanSource {
-  readonly #system: Pick<System, 'files'>
-  readonly #volumes: ReadonlyMap<string, Volume>
+  readonly #volumes: ReadonlyMap<string, MappedVolume>
   readonly #options: FileScanOptions
-  readonly #devices = new Map<string, Promise<Storage>>()
+  readonly #reader: VolumeReader
 
-  constructor(system: Pick<System, 'files'>, volumes: readonly Volume[], options: FileScanOptions) {
-    this.#system = system
+  constructor(system: Pick<System, 'files'>, volumes: readonly MappedVolume[], options: FileScanOptions) {
+    this.#reader = new VolumeReader(system.files)
     this.#volumes = new Map(volumes.map(volume => [volume.name, volume]))
     this.#options = options
   }
@@ -52,12 +51,11 @@ export class VolumeSource implements ScanSource {
     return Promise.resolve(this.#volumes.has(target.key) ? undefined : ENOENT)
   }
 
-  async close(): Promise<void> {
-    const devices = await Promise.allSettled(this.#devices.values())
-    for (const device of devices) if (device.status === 'fulfilled') await device.value.close()
+  close(): Promise<void> {
+    return this.#reader.close()
   }
 
-  async #readVhd(target: ScanTarget, volume: Volume): Promise<ScanRow> {
+  async #readVhd(target: ScanTarget, volume: MappedVolume): Promise<ScanRow> {
     const image = await this.#openVhd(volume)
     return {
       target,
@@ -67,21 +65,12 @@ export class VolumeSource implements ScanSource {
     }
   }
 
-  async #openVhd(volume: Volume): Promise<VhdImage> {
-    const [first] = volume.segments
-    const head = first?.start === 0 ? first : await step('opening device', missingStart(volume))
-    const device = await step('opening device', this.#open(head.device))
+  async #openVhd(volume: MappedVolume): Promise<VhdImage> {
     if (volume.size < 2 * FOOTER_SIZE + HEADER_SIZE) await step('device too small', tooSmall(volume))
-    const storage = new VolumeStorage(device, volume, name => this.#open(name))
+    const storage = await step('opening device', VolumeStorage.open(this.#reader, volume))
     const footer = decodeFooter(await step('reading headers', storage.read(0, FOOTER_SIZE)))
     const reading = readVhd(storage, { backupFooter: this.#options.fast, allowPoisoned: true, allowTruncated: true })
     return step(footer === undefined ? 'invalid footer' : 'reading header', reading)
-  }
-
-  #open(device: string): Promise<Storage> {
-    const opened = this.#devices.get(device) ?? openStorage(this.#system.files, device, false)
-    this.#devices.set(device, opened)
-    return opened
   }
 }
 
@@ -105,10 +94,6 @@ function volumeName(mapperName: string): string {
   return (volume ?? mapperName).replaceAll('--', '-')
 }
 
-function missingStart({ name }: Volume): Promise<never> {
-  return Promise.reject(vhdError('EINVAL', `${name} is not linear`))
-}
-
-function tooSmall({ name }: Volume): Promise<never> {
+function tooSmall({ name }: MappedVolume): Promise<never> {
   return Promise.reject(vhdError('EINVAL', `${name} is too small`))
 }

@@ -1,23 +1,7 @@
 import { CommandError, type Run } from '../lib/os/run.ts'
+import type { Segment } from '../lib/lvm/report.ts'
+import type { MappedVolume } from '../lib/lvm/VolumeReader.ts'
 import { vhdError } from '../lib/vhd/errors.ts'
-
-/** Consecutive bytes of a volume and where they lie. */
-export interface VolumeSegment {
-  /** Byte offset within the volume. */
-  readonly start: number
-  readonly length: number
-  readonly device: string
-  /** Byte offset on the device. */
-  readonly position: number
-}
-
-export interface Volume {
-  readonly name: string
-  /** Bytes. */
-  readonly size: number
-  /** Ascending; parts that are not linear are left out. */
-  readonly segments: readonly VolumeSegment[]
-}
 
 const REPORT = ['--noheadings', '--nosuffix', '--units=b']
 const GROUP_FIELDS = 'vg_name,vg_extent_size,lv_count,pv_count,pv_name,pe_start'
@@ -33,10 +17,10 @@ interface Group {
  * The volumes of a group in the order of `lvs`, active or not (spec vhd 7.13). Throws EINVAL where the group is unknown
  * or LVM says something else than expected.
  */
-export async function listVolumes(run: Run, group: string): Promise<Volume[]> {
+export async function listVolumes(run: Run, group: string): Promise<MappedVolume[]> {
   if (group === '' || group.startsWith('-')) throw vhdError('EINVAL', `not the name of a volume group: ${group}`)
   const found = parseGroup(await report(run, ['vgs', group], GROUP_FIELDS))
-  const volumes = new Map<string, Volume>()
+  const volumes = new Map<string, MappedVolume>()
   for (const words of await report(run, ['lvs', group], VOLUME_FIELDS)) {
     const { name, size, segment } = parseVolume(words, found)
     const known = volumes.get(name)
@@ -71,7 +55,7 @@ function parseGroup(lines: readonly (readonly string[])[]): Group {
 function parseVolume(
   [name = '', size = '', type = '', , start = '', length = '', devices = '']: readonly string[],
   { extentSize, starts }: Group,
-): { name: string; size: number; segment: VolumeSegment | undefined } {
+): { name: string; size: number; segment: Segment | undefined } {
   const volume = { name, size: toNumber(size) }
   const [, device, extent] = /^([^(),]+)\((\d+)\)$/.exec(devices) ?? []
   const first = device === undefined ? undefined : starts.get(device)

@@ -30,14 +30,29 @@ type Answer = { readonly value: XmlValue } | { readonly fault: { readonly code: 
 /** Runs a driver as xapi does and shows both documents. Throws Refused for a fault, OperationError for no answer. */
 export async function callDriver(connection: Connection, call: DriverCall): Promise<void> {
   const { driver, command, options } = call
+  const { request, answer } = await askDriver(connection, call)
+  if (options.json === true) await printJson({ driver, command, request: shown(request), answer })
+  else await print(await describe(call, request, answer))
+  if ('fault' in answer) throw new Refused()
+}
+
+/** Runs a driver as xapi does. Throws OperationError for a fault, and for no answer. */
+export async function driverResult(connection: Connection, call: DriverCall): Promise<XmlValue> {
+  const { answer } = await askDriver(connection, call)
+  if ('value' in answer) return answer.value
+  const { code, message } = answer.fault
+  throw new OperationError(`${(await smErrorName(code)) ?? 'SM error'} (${code}): ${printable(message)}`)
+}
+
+async function askDriver(
+  connection: Connection,
+  { driver, command, options }: DriverCall,
+): Promise<{ request: Struct; answer: Answer }> {
   const program = await driverProgram(connection, driver)
   const { sr, vdi } = await objectsOf(connection, options)
   if (sr !== undefined) await actForSr(connection, sr)
   const request = await requestOf(connection, { command, options, sr, vdi })
-  const answer = await run(connection, program, encodeMethodCall(command, [request]))
-  if (options.json === true) await printJson({ driver, command, request: shown(request), answer })
-  else await print(await describe(call, request, answer))
-  if ('fault' in answer) throw new Refused()
+  return { request, answer: await run(connection, program, encodeMethodCall(command, [request])) }
 }
 
 /** A name must not lead out of the directory of plugins. */
@@ -59,6 +74,7 @@ async function objectsOf(
 
 /** Gives our session what a driver's session has: the right to change the protected fields of its SR. */
 async function actForSr({ caller, session }: Connection, sr: Sr): Promise<void> {
+  await caller.call('session.remove_from_other_config', session, '_sm_session')
   await caller.call('session.add_to_other_config', session, '_sm_session', sr.ref)
 }
 

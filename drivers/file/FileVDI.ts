@@ -2,8 +2,9 @@ import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { ScannedVdi } from '../records.ts'
+import type { ActivatableVdi, LocalImage } from '../datapath/ActivatableVdi.ts'
 import { VDI, type VdiAttachment, type VdiInfo } from '../VDI.ts'
-import { attachedDevice, refuseActivation, requireNoTapdisk } from './attachVdi.ts'
+import { attachedDevice, attachedOffline } from './attachVdi.ts'
 import { composeVdi } from './composeVdi.ts'
 import { createVdi, requestedKind } from './createVdi.ts'
 import { deleteVdi } from './deleteVdi.ts'
@@ -23,7 +24,7 @@ const MISSING_NAME_TRIES = 5
 const MISSING_NAME_WAIT_MS = 2000
 
 /** A disk that is one file of an SR's directory (spec file-sr 8-11). */
-export class FileVDI extends VDI {
+export class FileVDI extends VDI implements ActivatableVdi {
   readonly sr: FileFamilySR
   kind: FileKind = 'vhd'
   /** False where no file of this uuid was found and the command copes with that. */
@@ -147,25 +148,41 @@ export class FileVDI extends VDI {
     return attachedDevice(this)
   }
 
-  override async vdi_detach(_request: Request): Promise<null> {
-    await requireNoTapdisk(this)
-    return null
+  /** Whatever there was to do, vdi_deactivate did (spec datapath 1). */
+  override vdi_detach(_request: Request): Promise<null> {
+    return Promise.resolve(null)
   }
 
-  override async vdi_activate(_request: Request): Promise<null> {
-    return refuseActivation(this)
+  override async vdi_activate(request: Request): Promise<null> {
+    const { activateVdi } = await import('../datapath/activateVdi.ts')
+    const { o_direct: direct } = await attachedDevice(this)
+    await activateVdi(this, { writable: request.args[0] === 'true', direct })
+    return null
   }
 
   override async vdi_deactivate(_request: Request): Promise<null> {
-    await requireNoTapdisk(this)
+    const { deactivateVdi } = await import('../datapath/deactivateVdi.ts')
+    await deactivateVdi(this)
     return null
+  }
+
+  /** @throws SmError VDIUnavailable for a base copy, which others depend on, and where there is no data */
+  async attachImage(writable: boolean): Promise<LocalImage> {
+    await this.reload()
+    if (this.kind === 'cbtlog') throw new SmError('VDIUnavailable', `the data of VDI ${this.uuid} was destroyed`)
+    if (writable && this.hidden) throw new SmError('VDIUnavailable', 'hidden VDI')
+    return { path: this.path, type: this.kind === 'vhd' ? 'vhd' : 'aio', boundary: this.sr.path }
+  }
+
+  detachImage(): Promise<void> {
+    return Promise.resolve()
   }
 
   override vdi_generate_config(_request: Request): Promise<string> {
     return attachConfig(this)
   }
 
-  /** @throws SmError SRUnavailable where the SR cannot be attached; VDIUnavailable where the host has no data path */
+  /** Attaches and activates with xapi not there (spec file-sr 9.7). @throws SmError SRUnavailable, VDIUnavailable, TapdiskFailed */
   override async vdi_attach_from_config(_request: Request): Promise<VdiAttachment> {
     try {
       await this.sr.attach()
@@ -173,11 +190,14 @@ export class FileVDI extends VDI {
       throw new SmError('SRUnavailable', 'Unable to attach from config', { cause: error })
     }
     if (!this.present) throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
-    return refuseActivation(this)
+    const { openHere } = await import('../datapath/activateVdi.ts')
+    await openHere(this, { writable: true, direct: true })
+    return attachedOffline(this)
   }
 
   override async vdi_detach_from_config(_request: Request): Promise<null> {
-    await requireNoTapdisk(this)
+    const { closeHere } = await import('../datapath/deactivateVdi.ts')
+    await closeHere(this)
     return null
   }
 

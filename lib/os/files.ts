@@ -101,13 +101,30 @@ export class Files {
     return new OpenFile(await openForReading(filePath, constants.O_RDONLY), this.#effects, filePath)
   }
 
-  /** Opens a regular file for reading only, without waiting for what turns out to be a pipe. Throws EINVAL for that or a device. */
-  async openRegular(filePath: string): Promise<OpenFile> {
-    const handle = await openForReading(filePath, constants.O_RDONLY | constants.O_NONBLOCK)
+  /**
+   * Opens a regular file for reading only, without waiting for what turns out to be a pipe; `immediate` as for
+   * `ReadHandle`. Throws EINVAL for a pipe or a device.
+   */
+  async openRegular(filePath: string, immediate = false): Promise<OpenFile> {
+    const handle = await openForReading(filePath, constants.O_RDONLY | constants.O_NONBLOCK, immediate)
     const file = new OpenFile(handle, this.#effects, filePath)
     if ((await file.stat()).isFile()) return file
     await file.close()
     throw errnoError('EINVAL', `${filePath} is not a regular file`)
+  }
+
+  /**
+   * Opens for reading past this host's page cache: for a disk whose content is written under another name, as that of a
+   * physical volume is through its logical volumes. A file that cannot be read so is read as any other.
+   */
+  async openDirect(filePath: string): Promise<OpenFile> {
+    const { openDirectly } = await import('./DirectHandle.ts')
+    try {
+      return new OpenFile(await openDirectly(filePath), this.#effects, filePath)
+    } catch (error) {
+      if (isErrno(error, 'EINVAL')) return this.openRead(filePath)
+      throw error
+    }
   }
 
   /** Opens an existing file for reading and writing. */

@@ -14,6 +14,8 @@ export interface Libc {
   readonly fallocate: (fd: number, mode: number, range: { offset: number; length: number }) => Promise<CallResult>
   /** As lseek(2); the value is the offset found. */
   readonly lseek: (fd: number, offset: number, whence: number) => CallResult
+  /** Where a buffer's bytes are in memory. */
+  readonly addressOf: (buffer: Buffer) => bigint
 }
 
 /** A byte offset in an open file. */
@@ -58,6 +60,7 @@ async function bind(): Promise<Libc> {
     syslog: (priority, line) => {
       syslog(priority, '%s', 'const char *', line)
     },
+    addressOf: buffer => koffi.address(buffer),
     ...bindRanges(koffi, library),
   }
 }

@@ -30,6 +30,11 @@ export class Paths {
     return this.#under('run/sm')
   }
 
+  /** `/run/fairlock/devicemapper`: the socket of the host-wide lock around LVM and dmsetup. */
+  get deviceMapperLock(): string {
+    return this.#under('run/fairlock/devicemapper')
+  }
+
   /** `/run/blktap-control/nbd`: the links that `params_nbd` names. */
   get nbdLinks(): string {
     return this.#under('run/blktap-control/nbd')

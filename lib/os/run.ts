@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly input?: string
   /** Exit codes that are an answer and not a failure. Default: only 0. */
   readonly okExitCodes?: readonly number[]
+  /** False for a command that only looks: it is no effect at which a test could stop the process. Default: true. */
+  readonly changes?: boolean
 }
 
 /** A command that could not be run or ended with an unexpected exit code. The message has the reference's form (spec smapi 4.3). */
@@ -37,7 +39,7 @@ export type Run = (argv: readonly [string, ...string[]], options?: RunOptions) =
 /** Makes the function that runs external commands: argv arrays only, never a shell, locale fixed so that output can be parsed. */
 export function makeRun(effects: Effects): Run {
   return async (argv, options = {}) => {
-    effects.before('process', argv.join(' '))
+    if (options.changes !== false) effects.before('process', argv.join(' '))
     const { execa } = await import('execa')
     const [file, ...args] = argv
     const result = await execa(file, args, {

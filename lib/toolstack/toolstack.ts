@@ -17,7 +17,7 @@ import { Operations } from './Operations.ts'
 import { ensureOwnRecords } from './own-records.ts'
 import type { Credentials, Services, VmOptions } from './Services.ts'
 import { StateFile } from './StateFile.ts'
-import { Executor } from './storage/Executor.ts'
+import { Executor, makeRunProgram, type RunProgram } from './storage/Executor.ts'
 import { lockedStorage } from './storage/locked-storage.ts'
 import { smapiv1Storage } from './storage/smapiv1-storage.ts'
 import { Store } from './Store.ts'
@@ -44,6 +44,8 @@ export interface ToolstackOptions {
   readonly listen?: TcpListener
   /** More environment for plugins. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: as a process. */
+  readonly runProgram?: RunProgram
   /** How long an operation waits for others on the same object, in milliseconds. Default two hours, as xapi. */
   readonly operationWaitMs?: number
   readonly log?: Logger
@@ -101,7 +103,8 @@ async function startWithState(
   const store = new Store(system.newUuid, state.state.generation)
   store.load(state.state.objects)
   const url = `unix:${places.socketPath}`
-  const executor = new Executor(system, path.dirname(places.stateFile), pluginEnvironment(options, url))
+  const runProgram = options.runProgram ?? makeRunProgram(system.files, system.newUuid, path.dirname(places.stateFile))
+  const executor = new Executor(system, pluginEnvironment(options, url), runProgram)
   const { host, pool } = ensureOwnRecords(store, await readInventory(system, paths))
   const boot = options.boot ?? (await readBoot(system.files))
   const isRebooted = state.state.boot !== '' && boot !== state.state.boot

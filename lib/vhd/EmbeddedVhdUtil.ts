@@ -3,8 +3,8 @@ import { createDisk, createFixedDisk } from './create.ts'
 import { asVhdError } from './errors.ts'
 import { endFooterOffset } from './footers.ts'
 import { FOOTER_SIZE, roundToBlock } from './layout.ts'
-import { dropData, readKeyHash, relink, repairFooters, setHiddenFlag, writeKeyHash } from './modify.ts'
-import { findParent, type Place, walkChain } from './parents.ts'
+import { dropData, readKeyHash, relink, repairFooters, setHiddenFlag, setPhysicalSize, writeKeyHash } from './modify.ts'
+import { findParent, type Limit, type Place, walkChain } from './parents.ts'
 import { scanDirectory } from './scan.ts'
 import { createChildOf, snapshotVhd } from './snapshot.ts'
 import { type OpenOptions, usingVhd, type VhdImage } from './VhdImage.ts'
@@ -18,10 +18,8 @@ import type {
   VhdUtil,
 } from './VhdUtil.ts'
 
-export interface EmbeddedOptions {
-  /** The SR directory: parents outside it are refused with EACCES and never opened. */
-  readonly boundary?: string
-}
+/** What the SR consists of: parents outside are refused with EACCES and never opened. */
+export type EmbeddedOptions = Limit
 
 /** The VHD tool in process, byte for byte what blktap's writes (spec vhd). Every changed image is synced before it is closed. */
 export class EmbeddedVhdUtil implements VhdUtil {
@@ -60,6 +58,10 @@ export class EmbeddedVhdUtil implements VhdUtil {
 
   async physicalSize(path: string): Promise<number> {
     return this.#read(path, { allowPoisoned: true }, async image => (await endOfImage(image)) + FOOTER_SIZE)
+  }
+
+  async setPhysicalSize(path: string, bytes: number): Promise<void> {
+    await this.#change(path, image => setPhysicalSize(image, bytes))
   }
 
   async parent(path: string): Promise<string | undefined> {

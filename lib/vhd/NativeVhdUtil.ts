@@ -64,6 +64,10 @@ export class NativeVhdUtil implements VhdUtil {
     return toNumber(await this.#query(file, '-s'))
   }
 
+  async setPhysicalSize(file: string, bytes: number): Promise<void> {
+    await this.#exec('modify', '--debug', '-s', String(bytes), '-n', file)
+  }
+
   async parent(file: string): Promise<string | undefined> {
     const line = await this.#query(file, '-p')
     return line === `${file} has no parent` ? undefined : line

@@ -3,15 +3,14 @@ import { type ByteRange, type DiskImage, joinStatus, mergeRanges, requireRange, 
 import { asVhdError, vhdError } from './errors.ts'
 import { MAX_CHAIN_LENGTH, SECTOR_SIZE } from './layout.ts'
 import { inParallel } from './parallel.ts'
-import { canonicalPath, findParent, type ParentRef, type Place } from './parents.ts'
+import { canonicalPath, findParent, type Limit, type ParentRef, type Place } from './parents.ts'
 import { RawLayer } from './RawLayer.ts'
 import { openStorage } from './Storage.ts'
 import { type Layer, readLayer, readWritableLayer, VhdLayer } from './VhdLayer.ts'
 import { openVhd, type VhdImage } from './VhdImage.ts'
 
-export interface ChainOptions {
-  /** The SR directory: parents outside it are refused with EACCES and never opened. */
-  readonly boundary?: string
+/** Parents outside the SR are refused with EACCES and never opened. */
+export interface ChainOptions extends Limit {
   /** Open the leaf for writing. */
   readonly write?: boolean
 }

@@ -71,6 +71,11 @@ export interface VhdUtil {
   virtualSize(path: string): Promise<number>
   /** End of data + 512, bytes. */
   physicalSize(path: string): Promise<number>
+  /**
+   * Moves the end footer to where the image will end: before a volume is cut to `bytes`, or after it has grown to that (spec vhd 5).
+   * Throws EINVAL for a size that cuts into the data.
+   */
+  setPhysicalSize(path: string, bytes: number): Promise<void>
   /** Absolute path of the parent or undefined. Throws ENOENT where the chain dangles. */
   parent(path: string): Promise<string | undefined>
   /** Rewrites locators and header of an already differencing disk. */

@@ -1,13 +1,11 @@
 import type { System } from '../os/system.ts'
-import { EmbeddedVhdUtil } from './EmbeddedVhdUtil.ts'
+import { type EmbeddedOptions, EmbeddedVhdUtil } from './EmbeddedVhdUtil.ts'
 import type { VhdUtil } from './VhdUtil.ts'
 
 /** Where blktap installs its tool. */
 const NATIVE_PROGRAM = '/usr/bin/vhd-util'
 
-export interface ChooseOptions {
-  /** The SR directory, see `EmbeddedOptions`. */
-  readonly boundary?: string
+export interface ChooseOptions extends EmbeddedOptions {
   /** `native`, `embedded` or the path of a program; default `$SM_VHD_UTIL`. */
   readonly spec?: string
 }
@@ -18,9 +16,9 @@ export interface ChooseOptions {
  */
 export async function chooseVhdUtil(
   system: Pick<System, 'files' | 'run' | 'newUuid' | 'now'>,
-  { boundary, spec = process.env['SM_VHD_UTIL'] }: ChooseOptions = {},
+  { spec = process.env['SM_VHD_UTIL'], ...limit }: ChooseOptions = {},
 ): Promise<VhdUtil> {
-  const embedded = new EmbeddedVhdUtil(system, boundary === undefined ? {} : { boundary })
+  const embedded = new EmbeddedVhdUtil(system, limit)
   const program = await nativeProgram(system, spec)
   if (program === undefined) return embedded
   const { NativeVhdUtil } = await import('./NativeVhdUtil.ts')

@@ -3,14 +3,13 @@ import { openCoalesceTarget, type CoalesceTarget } from './CoalesceTarget.ts'
 import { asVhdError, vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
 import { Pool } from './parallel.ts'
-import { canonicalPath, findParent, type Place } from './parents.ts'
+import { canonicalPath, findParent, type Limit, type Place } from './parents.ts'
 import { copyPayload } from './Payload.ts'
 import { readLayer, type VhdLayer } from './VhdLayer.ts'
 import { usingVhd, type VhdImage } from './VhdImage.ts'
 
-export interface CoalesceOptions {
-  /** The SR directory: a parent outside it is refused with EACCES and never opened. */
-  readonly boundary?: string
+/** A parent outside the SR is refused with EACCES and never opened. */
+export interface CoalesceOptions extends Limit {
   /** Told before each block of the child's table and once at the end, where both are equal. */
   readonly onProgress?: (doneBlocks: number, allBlocks: number) => void
   /** Ends the work at the next block; what was merged by then is durable, the rest is for another run. */
@@ -37,7 +36,7 @@ export async function coalesce(
   child: string,
   options: CoalesceOptions = {},
 ): Promise<{ readonly sectors: number }> {
-  const place: Place = { files, ...(options.boundary === undefined ? {} : { boundary: options.boundary }) }
+  const place: Place = { ...options, files }
   return asVhdError(child, async () =>
     usingVhd(files, await canonicalPath(place, child), {}, async image => {
       if (!image.isDifferencing) throw vhdError('EINVAL', `coalescing of non-differencing disks is not supported`)

@@ -2,15 +2,14 @@ import path from 'node:path'
 import type { Files } from '../os/files.ts'
 import type { DiskImage, WritableDiskImage } from './DiskImage.ts'
 import { asVhdError, vhdError } from './errors.ts'
-import { canonicalPath } from './parents.ts'
+import { canonicalPath, type Limit } from './parents.ts'
 import { openRaw, RawImage } from './RawImage.ts'
 import { VhdChain } from './VhdChain.ts'
 import { openVhd } from './VhdImage.ts'
 import { VhdLeafWriter } from './VhdLeafWriter.ts'
 
-export interface OpenImageOptions {
-  /** The SR directory: nothing outside it is opened. */
-  readonly boundary?: string
+/** Nothing outside the SR is opened. */
+export interface OpenImageOptions extends Limit {
   readonly write?: boolean
   /** See `WriterOptions`. */
   readonly writeThrough?: boolean
@@ -34,6 +33,18 @@ export async function openImage(files: Files, file: string, options: OpenImageOp
   }
   if (extension !== '.vhd') throw vhdError('EINVAL', `${file} is neither .vhd nor .raw`)
   if (!write) return VhdChain.open(files, file, options)
+  return openFixedOrChain(files, file, options)
+}
+
+/**
+ * Opens a VHD for writing, whatever its name: a fixed one as it is, any other with its whole chain.
+ * Throws EROFS for a hidden one and as `VhdChain.open`.
+ */
+export async function openFixedOrChain(
+  files: Files,
+  file: string,
+  options: Omit<OpenImageOptions, 'write'>,
+): Promise<WritableDiskImage> {
   return (await openFixed(files, file, options)) ?? VhdLeafWriter.open(files, file, options)
 }
 

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { parseMapperName } from '../lvm/names.ts'
 import { isErrno, type Files } from '../os/files.ts'
 import { vhdError } from './errors.ts'
 import type { Locator } from './header.ts'
@@ -8,11 +9,19 @@ import type { Storage } from './Storage.ts'
 import { ZERO_UUID } from './uuid.ts'
 import { type OpenOptions, usingVhd, type VhdImage } from './VhdImage.ts'
 
-/** Where parents are looked for. With a `boundary` nothing outside that directory is ever opened. */
-export interface Place {
+const MAPPER_PATH = /^\/dev\/mapper\/([^/]+)$/
+
+/** Where parents are looked for. With a limit nothing outside it is ever opened. */
+export interface Place extends Limit {
   readonly files: Files
+}
+
+/** What an SR consists of. */
+export interface Limit {
   /** Absolute path of the SR directory. */
   readonly boundary?: string
+  /** Name of the SR's volume group: parents are active logical volumes of this group and nothing else. */
+  readonly group?: string
 }
 
 export interface ParentRef {
@@ -80,11 +89,12 @@ export async function walkChain(
  * The path by which an image is recorded (spec vhd 4.3): absolute, symbolic links resolved, logical volumes by their
  * device-mapper name. Throws ENOENT where it does not exist and EACCES where it lies outside the boundary.
  */
-export async function canonicalPath({ files, boundary }: Place, name: string): Promise<string> {
+export async function canonicalPath({ files, boundary, group }: Place, name: string): Promise<string> {
   const absolute = path.resolve(name)
   const mapper = await mapperPath(files, absolute)
   const real = mapper ?? (await files.realpath(absolute))
   if (boundary !== undefined) await requireInside(files, boundary, real)
+  if (group !== undefined && !isVolumeOf(group, real)) throw vhdError('EACCES', outside(real, group))
   return real
 }
 
@@ -102,9 +112,12 @@ async function resolveFrom(place: Place, child: string, name: string): Promise<s
 }
 
 async function resolveInside(place: Place, child: string, candidate: string): Promise<string | undefined> {
-  const { boundary, files } = place
+  const { boundary, files, group } = place
   if (boundary !== undefined && !isUnder(candidate, await files.realpath(boundary))) {
-    throw vhdError('EACCES', `${child}: parent ${candidate} lies outside ${boundary}`)
+    throw vhdError('EACCES', `${child}: parent ${outside(candidate, boundary)}`)
+  }
+  if (group !== undefined && !isVolumeOf(group, mappedName(candidate) ?? candidate)) {
+    throw vhdError('EACCES', `${child}: parent ${outside(candidate, group)}`)
   }
   try {
     return await canonicalPath(place, candidate)
@@ -119,7 +132,7 @@ async function canonicalOrSelf(files: Files, name: string): Promise<string> {
 }
 
 async function requireInside(files: Files, boundary: string, real: string): Promise<void> {
-  if (!isUnder(real, await files.realpath(boundary))) throw vhdError('EACCES', `${real} lies outside ${boundary}`)
+  if (!isUnder(real, await files.realpath(boundary))) throw vhdError('EACCES', outside(real, boundary))
   if (!(await files.lstat(real)).isFile()) throw vhdError('EACCES', `${real} is not a regular file`)
 }
 
@@ -127,9 +140,24 @@ function isUnder(file: string, directory: string): boolean {
   return file.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
 }
 
+/** By its device-mapper name alone, which only root can give. */
+function isVolumeOf(group: string, file: string): boolean {
+  const [, name = ''] = MAPPER_PATH.exec(file) ?? []
+  return parseMapperName(name)?.group === group
+}
+
+function outside(file: string, limit: string): string {
+  return `${file} lies outside ${limit}`
+}
+
 async function mapperPath(files: Files, absolute: string): Promise<string | undefined> {
-  const mapped = /^\/dev\/mapper\/[^/]+$/.test(absolute) ? absolute : volumePath(absolute)
+  const mapped = mappedName(absolute)
   return mapped !== undefined && (await files.exists(mapped)) ? mapped : undefined
+}
+
+/** The path under `/dev/mapper` that a path of a logical volume would have, whether it is there or not. */
+function mappedName(absolute: string): string | undefined {
+  return MAPPER_PATH.test(absolute) ? absolute : volumePath(absolute)
 }
 
 function volumePath(absolute: string): string | undefined {

@@ -12,17 +12,17 @@ export interface Deviation {
   readonly newDisk?: string
 }
 
-/** All that is listed, by step or command. */
+/** All that is listed, by step. */
 export function allDeviations(): readonly (readonly [string, Deviation])[] {
-  return [...Object.entries(steps), ...Object.entries(commands)]
+  return Object.entries(steps)
 }
 
 type Files = Outcome['files']
 type Expectation = (recorded: Outcome, filesBefore: Files) => Outcome
 
-/** What we do otherwise in this step (scenario and number), or wherever the command comes. */
-export function deviationOf(step: string, command: string): Deviation | undefined {
-  return steps[step] ?? commands[command]
+/** What we do otherwise in this step (scenario and number). */
+export function deviationOf(step: string): Deviation | undefined {
+  return steps[step]
 }
 
 const SR_3 = 'f11e0000-0000-4000-8000-000000000003'
@@ -34,13 +34,6 @@ function refused(code: number, detail?: string): Expectation {
   return recorded => ({ ...recorded, fault: [code, detail], response: undefined, changes: NO_CHANGES })
 }
 
-const noDataPath: Pick<Deviation, 'documented'> = { documented: 'no data path yet, see limitations.md' }
-
-const commands: Readonly<Record<string, Deviation>> = {
-  vdi_activate: { ...noDataPath, expected: activationRefused },
-  vdi_deactivate: { ...noDataPath, expected: recorded => ({ ...recorded, changes: NO_CHANGES }) },
-}
-
 const REVERTED = '`vdi_revert` is an unknown command'
 const UNATTACHED = '`vdi_create` on an SR that is not attached'
 const PARENT_DELETED = '`vdi_delete` of a disk with children deletes it'
@@ -50,7 +43,7 @@ const BASE = '0a000009-0000-4000-8000-000000000009'
 const steps: Readonly<Record<string, Deviation>> = {
   // An open tapdisk has cut off the end footer of the disk, so the reference finds it 512 bytes shorter.
   'file-data 25': {
-    ...noDataPath,
+    documented: 'the end footer stays while our server has it open',
     expected: recorded => ({
       ...editVdis(recorded, fields => ({ ...fields, physical_utilisation: '6308352' })),
       files: { ...recorded.files, ...withFooter(recorded.files, '0a000001-0000-4000-8000-000000000001.vhd') },
@@ -135,7 +128,7 @@ function untrackedSteps(): Record<string, Deviation> {
   const others: readonly (readonly [number, Expectation])[] = [
     [20, (recorded, files) => withoutLogs(refusal(recorded, files), files)],
     [23, withoutTracking],
-    [25, (recorded, files) => withoutLogs(activationRefused(recorded, files), files)],
+    [25, withoutLogs],
     [28, withoutTracking],
     [30, (recorded, files) => ({ ...refusal(recorded, files), files })],
     [31, (recorded, files) => ({ ...sizesOfAllThree(recorded), files })],
@@ -143,12 +136,6 @@ function untrackedSteps(): Record<string, Deviation> {
   ]
   const all = [...logged, ...answered, ...others]
   return Object.fromEntries(all.map(([n, expected]) => [`file-misc ${n}`, { documented: UNTRACKED, expected }]))
-}
-
-function activationRefused(recorded: Outcome, files: Files): Outcome {
-  const [change = ''] = Object.keys(recorded.changes['VDI'] ?? {})
-  const detail = `this version has no data path to activate VDI ${change.slice(1)}: tapdisk support is not built in yet`
-  return refused(46, detail)(recorded, files)
 }
 
 function withoutLogs(recorded: Outcome, _files: Files): Outcome {

@@ -50,7 +50,7 @@ export class Replay {
 
   async step(step: Step): Promise<Replayed> {
     const id = `${this.#scenario} ${step.n}`
-    const deviation = deviationOf(id, step.cmd)
+    const deviation = deviationOf(id)
     const recorded = recordedOutcome(step, this.#state, this.#box.srUuid)
     if (typeof step.state === 'object') this.#state = step.state
     await prepareStep(this.#box, this.#names, id)
@@ -133,7 +133,6 @@ export class Replay {
     const made = uuidIn(ours.response)
     if (deviation?.newDisk !== undefined && made !== undefined) await this.#delete(step, made)
     else if (made !== undefined && ['vdi_snapshot', 'vdi_clone'].includes(step.cmd)) await this.#nameBranch(step, made)
-    if (step.cmd === 'vdi_activate' || step.cmd === 'vdi_deactivate') await this.#setActive(step)
   }
 
   async #nameBranch(step: Step, made: string): Promise<void> {
@@ -145,15 +144,6 @@ export class Replay {
     await this.#box.call('VDI.set_is_a_snapshot', ref, isSnapshot)
     await this.#box.call('VDI.set_snapshot_time', ref, '20260101T00:00:00Z')
     await this.#box.call('VDI.set_snapshot_of', ref, isSnapshot ? source : 'OpaqueRef:NULL')
-  }
-
-  /** The key of this host in the record of a disk, as activation leaves it. */
-  async #setActive(step: Step): Promise<void> {
-    for (const [key, fields] of Object.entries(step.db['VDI'] ?? {})) {
-      const smConfig = fields?.['sm_config']
-      const ref = (await readRefs(this.#box)).get(this.#names.ourUuid(key.slice(1))) ?? ''
-      await this.#box.call('VDI.set_sm_config', ref, this.#names.ourValues(isObject(smConfig) ? smConfig : {}))
-    }
   }
 
   /** Takes away what only we made, so that the recording goes on from the same state. */

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { survivesErrors, survivesKills, type Scenario } from '../crash/harness.ts'
+import { survivesErrors, survivesKills, type Sample, type Scenario } from '../crash/harness.ts'
 import type { AnyWorld } from '../lab/RemoteWorld.ts'
 
 const LONG = 900_000
 
-/** Interrupts operations of an SR of its own at every `step`-th effect. */
-export function describeCrashes(open: () => Promise<AnyWorld>, step: number): void {
+/** Interrupts operations of an SR of its own at some of their effects. */
+export function describeCrashes(open: () => Promise<AnyWorld>, sample: Sample): void {
+  const least = Math.floor(15 / sample.step)
   let world: AnyWorld
   let scenario: (operation: 'revert' | 'snapshot') => Promise<Scenario>
   beforeAll(async () => {
@@ -24,7 +25,7 @@ export function describeCrashes(open: () => Promise<AnyWorld>, step: number): vo
         [snapshot.uuid, [wanted]],
       ])
       const act = () => (reverts ? world.revert(snapshot) : world.snapshot(disk))
-      return { world, act, allowed, disks: reverts ? [2, 2] : [2, 3], step }
+      return { world, act, allowed, disks: reverts ? [2, 2] : [2, 3], sample }
     }
   })
   afterAll(async () => {
@@ -32,16 +33,16 @@ export function describeCrashes(open: () => Promise<AnyWorld>, step: number): vo
   })
 
   test('a revert survives being killed', { timeout: LONG }, async () => {
-    expect(await survivesKills(await scenario('revert'))).toBeGreaterThan(15 / step)
+    expect(await survivesKills(await scenario('revert'))).toBeGreaterThan(least)
   })
 
   test('a revert takes itself back when the storage fails', { timeout: LONG }, async () => {
     await world.restore()
-    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82'])).toBeGreaterThan(15 / step)
+    expect(await survivesErrors(await scenario('revert'), 'EIO', ['SR_BACKEND_FAILURE_82'])).toBeGreaterThan(least)
   })
 
   test('a snapshot survives being killed', { timeout: LONG }, async () => {
     await world.restore()
-    expect(await survivesKills(await scenario('snapshot'))).toBeGreaterThan(15 / step)
+    expect(await survivesKills(await scenario('snapshot'))).toBeGreaterThan(least)
   })
 }

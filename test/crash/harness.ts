@@ -19,11 +19,16 @@ export interface Scenario {
   readonly disks: readonly [before: number, after: number]
   /** Disks that nothing may open before recovery: the format closes them itself while it is being changed. */
   readonly closedUntilRecovered?: readonly string[]
-  /** Only each so many-th effect is interrupted, where that takes long. Default: each. */
-  readonly step?: number
+  /** Where each interruption takes long: only each `step`-th effect, from the `offset`-th on. `SM_CRASH_ALL` takes them all. */
+  readonly sample?: Sample
 }
 
-interface Effect {
+export interface Sample {
+  readonly step: number
+  readonly offset: number
+}
+
+export interface Effect {
   readonly index: number
   readonly what: string
 }
@@ -35,7 +40,7 @@ const WITHOUT_TRACE = /^(xapi [a-z_A-Z]+\.get_|file fsync|lock )/
 const CANNOT_FAIL = /^lock /
 
 /** The effects of the operation, in the order of a run that is not disturbed; `skip` leaves some out. */
-export async function effectsOf({ world, act, step = 1 }: Scenario, skip: RegExp): Promise<Effect[]> {
+export async function effectsOf({ world, act }: Scenario, skip: RegExp): Promise<Effect[]> {
   await world.takeTrace()
   await world.restore(`trace:${world.root}/trace`)
   await act()
@@ -45,14 +50,19 @@ export async function effectsOf({ world, act, step = 1 }: Scenario, skip: RegExp
     if (index === '1' && effects.length > 0) break
     effects.push({ index: Number(index), what })
   }
-  const all = process.env['SM_CRASH_ALL'] !== undefined
-  return effects.filter(effect => all || !skip.test(effect.what)).filter((_effect, at) => at % step === 0)
+  return effects.filter(effect => takesAll() || !skip.test(effect.what))
+}
+
+const takesAll = () => process.env['SM_CRASH_ALL'] !== undefined
+
+export function sampled(effects: readonly Effect[], { step, offset }: Sample = { step: 1, offset: 0 }): Effect[] {
+  return effects.filter((_effect, at) => takesAll() || at % step === offset % step)
 }
 
 /** Runs the operation once per effect, killed before it, and checks each time that nothing is lost and nothing stays behind. */
 export async function survivesKills(scenario: Scenario): Promise<number> {
   const { world, act } = scenario
-  const effects = await effectsOf(scenario, WITHOUT_TRACE)
+  const effects = sampled(await effectsOf(scenario, WITHOUT_TRACE), scenario.sample)
   for (const { index, what } of effects) {
     await world.restore(`effect:${index}`)
     const error = await outcomeOf(act)
@@ -74,8 +84,8 @@ export async function survivesKills(scenario: Scenario): Promise<number> {
 export async function survivesErrors(scenario: Scenario, errno: string, codes: readonly string[]): Promise<number> {
   const { world, act } = scenario
   const all = await effectsOf(scenario, CANNOT_FAIL)
-  const everyRead = process.env['SM_CRASH_ALL'] !== undefined
-  const effects = all.filter(({ index, what }) => everyRead || !WITHOUT_TRACE.test(what) || index % 4 === 0)
+  const worthwhile = all.filter(({ index, what }) => takesAll() || !WITHOUT_TRACE.test(what) || index % 4 === 0)
+  const effects = sampled(worthwhile, scenario.sample)
   for (const { index, what } of effects) {
     await world.restore(`effect:${index}=${errno}`)
     const error = await outcomeOf(act)
@@ -119,7 +129,7 @@ export async function survivesKilledRecovery(scenario: Scenario, point: string):
   return indexes.length
 }
 
-async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undefined> {
+export async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undefined> {
   try {
     await act()
     return undefined
@@ -130,7 +140,7 @@ async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undef
 }
 
 /** Right after the interruption, before anything was repaired: every disk reads as one of the contents it may have. */
-async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
+export async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
   for (const [uuid, contents] of allowed) {
     if (contents.length === 0 || closedUntilRecovered.includes(uuid)) continue
     expect(contents, `${where}, disk ${uuid}`).toContainEqual(await world.content(uuid).catch(String))
@@ -141,7 +151,7 @@ async function expectContents({ world, allowed, closedUntilRecovered = [] }: Sce
  * After a scan: contents as before, directory and records agree, nothing is left. `thorough`: and another scan finds
  * nothing to do.
  */
-async function expectRecovered(scenario: Scenario, where: string, thorough: boolean): Promise<void> {
+export async function expectRecovered(scenario: Scenario, where: string, thorough: boolean): Promise<void> {
   const { world, allowed, disks } = scenario
   await world.scan()
   for (const [uuid, contents] of allowed) {

@@ -112,7 +112,7 @@ describeLab('a guest of its own', () => {
         iscsiadm -m discovery -t st -p 10.77.0.1:3260
         iscsiadm -m node -T iqn.2026-01.org.example:disk -l`)
       const link = '/dev/iscsi/iqn.2026-01.org.example:disk/10.77.0.1:3260/LUN0'
-      expect(await client.run(`within 20 test -e ${link}; blockdev --getsize64 ${link}`)).toBe(`${64 * 1024 * 1024}\n`)
+      expect(await client.run(`within 60 test -e ${link}; blockdev --getsize64 ${link}`)).toBe(`${64 * 1024 * 1024}\n`)
     } finally {
       await network.stop()
     }
@@ -129,7 +129,7 @@ describeLab('a guest of its own', () => {
       target_disk 0 64M 11111111-2222-3333-4444-555555555555
       scsi_host 5000000000000001 0
       scsi_host 5000000000000002 0
-      within 30 test -e /dev/disk/by-scsid/${id}/mapper
+      for link in mapper sda sdb; do within 60 test -e /dev/disk/by-scsid/${id}/$link; done
       ls /dev/disk/by-scsid/${id}`)
     expect(seen).toBe('mapper\nsda\nsdb\n')
   })

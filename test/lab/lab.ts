@@ -4,7 +4,7 @@ import { missingForLab } from './requirements.ts'
 
 let shared: Promise<Guest> | undefined
 
-/** The guest that all test files of the lab share. Whatever a test starts or makes in it, it ends and removes. */
+/** The guest of a test file, booted when it is first asked for. Whatever a test starts or makes in it, it ends and removes. */
 export function sharedGuest(): Promise<Guest> {
   shared ??= Guest.boot({ name: 'shared', memoryMib: 2048 })
   return shared

@@ -11,7 +11,7 @@ describeLab('NFSSR', () => {
   let plugin: Plugin
   beforeAll(async () => {
     guest = await sharedGuest()
-    await guest.run('modules nfsv3 nfsv4; mountpoint -q /srv/nfs || nfs_server 300M')
+    await guest.run('mountpoint -q /srv/nfs || nfs_server 300M')
     plugin = await Plugin.start(guest, { plugin: 'NFSSR', srUuid: SR })
   })
   afterEach(async () => {
@@ -92,7 +92,9 @@ describeLab('NFSSR', () => {
   describe('sr_probe', () => {
     test('asks for the server (102), then for a path (101) and lists the exports on stderr', async () => {
       expect((await plugin.fault('sr_probe', {})).code).toBe(102)
-      const fault = await plugin.fault('sr_probe', { server: EXPORT.server })
+      const asProcess = await Plugin.start(guest, { plugin: 'NFSSR', srUuid: SR, asProcess: true })
+      const fault = await asProcess.fault('sr_probe', { server: EXPORT.server })
+      await asProcess.close()
       expect(fault.code).toBe(101)
       expect(fault.stderr).toBe(
         '<?xml version="1.0" ?>\n<nfs-exports>\n\t<Export>\n\t\t<Target>127.0.0.1</Target>\n\t\t<Path>/export</Path>\n\t\t<Accesslist>*</Accesslist>\n\t</Export>\n</nfs-exports>\n\n',
@@ -156,6 +158,15 @@ describeLab('NFSSR', () => {
       expect((await plugin.fault('sr_attach', EXPORT)).code).toBe(461)
       expect(await mountOptions()).toBe('')
       await guest.run('mount -o remount,rw /srv/nfs')
+    })
+
+    test('an export in which root may not make a directory (88)', async () => {
+      await guest.run(
+        "chmod 755 /srv/nfs/export; exportfs -o rw,root_squash,insecure,sync,no_subtree_check '*:/export'",
+      )
+      expect((await plugin.fault('sr_create', EXPORT)).code).toBe(88)
+      await guest.run('exportfs -ra')
+      expect(await mountOptions()).toBe('')
     })
 
     test('sr_scan of what is not attached (47), and sr_detach while a file is open (74)', async () => {

@@ -1,16 +1,16 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { Effects } from '../../lib/os/effects.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
 import { decodeMethodResponse, encodeMethodCall, type XmlInput } from '../../lib/smapi/xmlrpc.ts'
-import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
+import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Executor.ts'
+import { startToolstack, type TcpListener, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { scanDirectory } from '../../lib/vhd/scan.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
@@ -29,11 +29,20 @@ export interface Disk {
   readonly uuid: string
 }
 
+/** Records by class and reference. */
+type Database = Record<string, Record<string, Record<string, unknown>>>
+
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
   readonly type: 'file' | 'ext' | 'nfs'
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** Where its toolstack also listens, for other hosts. */
+  readonly listen?: TcpListener
+  /** Directory of the host plugins, from that of the project; by default some that know no open disks. */
+  readonly hostPluginDir?: string
+  /** How plugins are run; by default as processes. */
+  readonly runProgram?: RunProgram
 }
 
 /**
@@ -47,6 +56,7 @@ export class World {
   /** The directory that the `location` of a file SR names. */
   readonly location: string
   readonly #options: WorldOptions
+  readonly #runProgram: RunProgram
   srRef = ''
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
@@ -54,15 +64,16 @@ export class World {
   #toolstack: Toolstack | undefined
   #template: string | undefined
 
-  private constructor(root: string, options: WorldOptions | undefined) {
+  private constructor(root: string, options: Partial<WorldOptions>) {
     this.root = root
     this.paths = new Paths(path.join(root, 'sm'))
     this.location = path.join(root, 'sr')
-    this.#options = options ?? { type: 'file', deviceConfig: { location: this.location } }
+    this.#options = { type: 'file', deviceConfig: { location: this.location }, ...options }
+    this.#runProgram = this.#options.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, root)
   }
 
   /** Makes the SR and attaches it. */
-  static async create(options?: WorldOptions): Promise<World> {
+  static async create(options: Partial<WorldOptions> = {}): Promise<World> {
     const world = new World(await fs.mkdtemp(path.join(tmpdir(), 'sm-world-')), options)
     await fs.mkdir(world.paths.root)
     await world.start()
@@ -87,7 +98,9 @@ export class World {
       system: this.system,
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
-      hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
+      hostPluginDir: path.join(projectRoot, this.#options.hostPluginDir ?? 'test/fixtures/host-plugins'),
+      ...(this.#options.listen === undefined ? {} : { listen: this.#options.listen }),
+      runProgram: this.#runProgram,
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -169,10 +182,21 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
+  /** Makes a second host in the pool and returns its reference. */
+  async addHost(): Promise<string> {
+    const ref = `OpaqueRef:${crypto.randomUUID()}`
+    await this.edit(objects => {
+      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true } })
+    })
+    return ref
+  }
+
   /** Makes a disk of its own tree the snapshot of another disk, as a restore from elsewhere does. */
   async declareSnapshot(snapshot: Disk, of: Disk): Promise<Disk> {
-    await this.editVdis(vdi => {
-      if (vdi['uuid'] === snapshot.uuid) Object.assign(vdi, { is_a_snapshot: true, snapshot_of: of.ref })
+    await this.edit(objects => {
+      for (const vdi of Object.values(objects['VDI'] ?? {})) {
+        if (vdi['uuid'] === snapshot.uuid) Object.assign(vdi, { is_a_snapshot: true, snapshot_of: of.ref })
+      }
     })
     return snapshot
   }
@@ -253,11 +277,11 @@ export class World {
     moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
-    const environment = { PATH: process.env['PATH'], ORIGINATOR: 'SM' }
+    const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
     const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR' }[this.#options.type]
-    const { stdout } = await promisify(execFile)(path.join(projectRoot, 'bin', driver), [argument], { env })
-    return stdout
+    const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
+    return stdout.toString()
   }
 
   /** The fault of a plugin command: code and text. */
@@ -300,15 +324,13 @@ export class World {
     }
   }
 
-  /** Changes VDI records behind the toolstack's back: what clients cannot set. */
-  private async editVdis(edit: (vdi: Record<string, unknown>) => void): Promise<void> {
+  /** Changes the database behind the toolstack's back: what clients cannot set. */
+  private async edit(change: (objects: Database) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
     const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
-    const state = JSON.parse(await fs.readFile(file, 'utf8')) as {
-      objects: { VDI: Record<string, Record<string, unknown>> }
-    }
-    for (const vdi of Object.values(state.objects.VDI)) edit(vdi)
+    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: Database }
+    change(state.objects)
     await fs.writeFile(file, JSON.stringify(state))
     await this.start()
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
-import type { OpenFile } from '../../os/files.ts'
+import type { Files, OpenFile } from '../../os/files.ts'
 import type { System } from '../../os/system.ts'
 
 /** How a program ended and what it said. */
@@ -12,58 +12,74 @@ export interface Outcome {
   readonly stderr: Buffer
 }
 
+/** Runs a program with one argument and nothing but this environment. Rejects where it cannot be started. */
+export type RunProgram = (
+  program: string,
+  argument: string,
+  environment: Readonly<Record<string, string>>,
+) => Promise<Outcome>
+
 /** The search path that xapi gives to plugins. */
 const xapiPath = ['/sbin', '/usr/sbin', '/bin', '/usr/bin']
 
 /** What a plugin may say at most; more is a fault of the plugin. */
 const maxOutputBytes = 64 * 1024 * 1024
 
-/**
- * Runs plugins as xapi does (spec smapi 1): no standard input, output into files, so that a child that a plugin leaves
- * behind holds nobody up, and an environment of their own.
- */
+/** Runs plugins as xapi does (spec smapi 1): each in a process, with an environment of their own. */
 export class Executor {
   readonly #system: System
-  readonly #scratch: string
   readonly #environment: Readonly<Record<string, string>>
+  readonly #runProgram: RunProgram
 
-  /** `scratch`: directory for outputs. `environment`: what plugins get besides PATH and ORIGINATOR. */
-  constructor(system: System, scratch: string, environment: Readonly<Record<string, string>>) {
+  /** `environment`: what plugins get besides PATH and ORIGINATOR. */
+  constructor(system: System, environment: Readonly<Record<string, string>>, runProgram: RunProgram) {
     this.#system = system
-    this.#scratch = scratch
     this.#environment = { PATH: searchPath(), ORIGINATOR: 'SM', ...environment }
+    this.#runProgram = runProgram
   }
 
   /** Runs a program with one argument, which is not logged. Throws the system's error where it cannot be started. */
   async run(program: string, argument: string): Promise<Outcome> {
-    return this.#withScratch(async stdout =>
-      this.#withScratch(async stderr => {
-        this.#system.effects.before('process', program)
-        const end = await this.#spawn(program, argument, [stdout.fd, stderr.fd])
-        return { ...end, stdout: await contentOf(stdout), stderr: await contentOf(stderr) }
-      }),
-    )
+    this.#system.effects.before('process', program)
+    return this.#runProgram(program, argument, this.#environment)
   }
+}
 
-  #spawn(program: string, argument: string, [stdout, stderr]: readonly [number, number]): Promise<End> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(program, [argument], { env: this.#environment, cwd: '/', stdio: ['ignore', stdout, stderr] })
-      child.on('error', reject)
-      child.on('exit', (code, signal) => {
-        resolve({ exitCode: code ?? undefined, signal: signal ?? undefined })
-      })
-    })
-  }
-
+/**
+ * Makes what runs a program as a process: no standard input, and output into files below `scratch`, so that a child that
+ * the program leaves behind holds nobody up.
+ */
+export function makeRunProgram(files: Files, newUuid: () => string, scratch: string): RunProgram {
   /** A file without a name: it vanishes with its last user. */
-  async #withScratch<T>(body: (file: OpenFile) => Promise<T>): Promise<T> {
-    const { files, newUuid } = this.#system
-    const name = path.join(this.#scratch, `output-${newUuid()}`)
+  const withScratch = <T>(body: (file: OpenFile) => Promise<T>): Promise<T> => {
+    const name = path.join(scratch, `output-${newUuid()}`)
     return files.using(files.create(name, { exclusive: true, mode: 0o600 }), async file => {
       await files.unlink(name)
       return body(file)
     })
   }
+  return (program, argument, env) =>
+    withScratch(stdout =>
+      withScratch(async stderr => {
+        const end = await spawnWith(program, argument, { env, output: [stdout.fd, stderr.fd] })
+        return { ...end, stdout: await contentOf(stdout), stderr: await contentOf(stderr) }
+      }),
+    )
+}
+
+interface SpawnOptions {
+  readonly env: Readonly<Record<string, string>>
+  readonly output: readonly [stdout: number, stderr: number]
+}
+
+function spawnWith(program: string, argument: string, { env, output }: SpawnOptions): Promise<End> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [argument], { env, cwd: '/', stdio: ['ignore', ...output] })
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      resolve({ exitCode: code ?? undefined, signal: signal ?? undefined })
+    })
+  })
 }
 
 type End = Pick<Outcome, 'exitCode' | 'signal'>

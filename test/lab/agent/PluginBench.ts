@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
@@ -8,6 +7,7 @@ import { makeSystem } from '../../../lib/os/system.ts'
 import { encodeMethodCall, type XmlInput } from '../../../lib/smapi/xmlrpc.ts'
 import { startToolstack, type Toolstack } from '../../../lib/toolstack/toolstack.ts'
 import { projectRoot } from '../../support/World.ts'
+import { runAsProcess, runInAgent } from './runInAgent.ts'
 
 type Config = Readonly<Record<string, string>>
 
@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly srUuid: string
   readonly smConfig?: Config
   readonly otherConfig?: Config
+  /** Starts the executable, as xapi does; otherwise the agent itself is the plugin, and nothing is seen of stderr. */
+  readonly asProcess?: boolean
 }
 
 export interface PluginRun {
@@ -41,8 +43,12 @@ export class PluginBench {
     const root = await fs.mkdtemp('/tmp/bench-')
     const paths = new Paths(path.join(root, 'sm'))
     mkdirSync(paths.root)
-    const smDir = path.join(projectRoot, 'bin')
-    const toolstack = await startToolstack({ system: makeSystem(new Effects('')), paths, smDir })
+    const toolstack = await startToolstack({
+      system: makeSystem(new Effects('')),
+      paths,
+      smDir: path.join(projectRoot, 'bin'),
+      runProgram: runInAgent,
+    })
     const type = options.plugin.slice(0, -2).toLowerCase()
     const shared = type === 'nfs'
     const smConfig = { ...options.smConfig }
@@ -59,7 +65,12 @@ export class PluginBench {
   }
 
   /** Runs a command; `members` are those of the request beyond the usual. */
-  async run(command: string, deviceConfig: Config, members: Record<string, XmlInput> = {}): Promise<PluginRun> {
+  async run(
+    command: string,
+    deviceConfig: Config,
+    members: Record<string, XmlInput> = {},
+    fist = '',
+  ): Promise<PluginRun> {
     const session = String(await this.call('session.login_with_password', 'root', ''))
     await this.call('session.add_to_other_config', session, '_sm_session', this.#srRef)
     const sr = command === 'sr_probe' ? {} : { sr_ref: this.#srRef, sr_uuid: this.#options.srUuid }
@@ -73,7 +84,19 @@ export class PluginBench {
       ...members,
     }
     const program = path.join(projectRoot, 'bin', this.#options.plugin)
-    return runProgram(program, encodeMethodCall(command, [request]), this.#environment())
+    const run = this.#options.asProcess === true ? runAsProcess : runInAgent
+    const { stdout, stderr, ...end } = await run(program, encodeMethodCall(command, [request]), this.#environment(fist))
+    if (end.exitCode !== 0) throw new Error(`${program} ended with ${end.exitCode ?? end.signal}: ${stderr.toString()}`)
+    return { stdout: stdout.toString(), stderr: stderr.toString() }
+  }
+
+  /** The outside effects of a command, in order, without their numbers. */
+  async trace(command: string, deviceConfig: Config): Promise<string[]> {
+    const file = path.join(this.#paths.root, 'trace')
+    await this.run(command, deviceConfig, { args: ['0'] }, `trace:${file}`)
+    const text = await fs.readFile(file, 'utf8')
+    await fs.rm(file)
+    return text.split('\n').flatMap(line => /^\d+ (.*)$/.exec(line)?.[1] ?? [])
   }
 
   /** XenAPI, as root. */
@@ -101,27 +124,14 @@ export class PluginBench {
     await this.#toolstack.close()
   }
 
-  #environment(): Record<string, string> {
+  #environment(fist: string): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
       ORIGINATOR: 'SM',
       SM_ROOT: this.#paths.root,
       SM_XAPI_URL: this.#toolstack.url,
       SM_LOG: '/tmp/SMlog',
+      SM_FIST: fist,
     }
   }
-}
-
-function runProgram(program: string, argument: string, env: Record<string, string>): Promise<PluginRun> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, [argument], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-    const texts = { stdout: '', stderr: '' }
-    child.stdout.on('data', (chunk: Buffer) => (texts.stdout += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (texts.stderr += chunk.toString()))
-    child.on('error', reject)
-    child.on('close', code => {
-      if (code === 0) resolve(texts)
-      else reject(new Error(`${program} ended with ${code ?? 'a signal'}: ${texts.stderr}`))
-    })
-  })
 }

@@ -1,0 +1,59 @@
+import path from 'node:path'
+import { nbdLink } from '../../lib/datapath/links.ts'
+import { toObject, toText } from '../../lib/xapi/normalise.ts'
+import { driverResult } from '../call/callDriver.ts'
+import type { Connection } from '../connection.ts'
+import { OperationError } from '../failures.ts'
+import { print, printJson, remark } from '../output.ts'
+import { findVdi, type Sr, srOf, type Vdi } from '../records.ts'
+import { nameOf } from '../resolve.ts'
+import { connectDevice, disconnectDevice, freeDevice } from './device.ts'
+
+export interface AttachOptions {
+  readonly readOnly?: true
+  readonly device?: true
+  readonly json?: true
+}
+
+/** Attaches and activates a disk as xapi does for a guest. Throws OperationError where the driver refuses. */
+export async function attach(connection: Connection, text: string, options: AttachOptions): Promise<void> {
+  const { vdi, sr, driver } = await findDisk(connection, text)
+  const { system, paths } = connection.environment
+  const link = nbdLink(paths, sr.uuid, vdi.uuid)
+  if (await system.files.exists(link)) {
+    throw new OperationError(`${nameOf(vdi)} is open already`, [`Close it first: sm vdi-detach ${vdi.uuid}`])
+  }
+  const device = options.device === true ? await freeDevice(system) : undefined
+  const writable = options.readOnly === true ? 'false' : 'true'
+  for (const command of ['vdi_attach', 'vdi_activate']) {
+    await driverResult(connection, { driver, command, options: { vdi: vdi.uuid, arg: [writable] } })
+  }
+  const socket = await system.files.realpath(link)
+  const uri = `nbd+unix:///${vdi.uuid}?socket=${encodeURI(socket)}`
+  if (device !== undefined) await connectDevice(system, device, { socket, name: vdi.uuid })
+  if (options.json === true)
+    await printJson({ uuid: vdi.uuid, uri, socket, ...(device === undefined ? {} : { device }) })
+  else await print(device ?? uri)
+}
+
+/** Deactivates and detaches a disk; one that is not active is no error. Throws OperationError where the driver refuses. */
+export async function detach(connection: Connection, text: string, options: { device?: string }): Promise<void> {
+  const { vdi, driver } = await findDisk(connection, text)
+  if (options.device !== undefined) await disconnectDevice(connection.environment.system, options.device)
+  for (const command of ['vdi_deactivate', 'vdi_detach']) {
+    await driverResult(connection, { driver, command, options: { vdi: vdi.uuid } })
+  }
+  remark(`${nameOf(vdi)} is closed`)
+}
+
+async function findDisk(connection: Connection, text: string): Promise<{ vdi: Vdi; sr: Sr; driver: string }> {
+  const vdi = await findVdi(connection, text)
+  const sr = await srOf(connection, vdi)
+  const found = toObject(await connection.caller.call('SM.get_all_records'), 'SM.get_all_records')
+  for (const [ref, value] of Object.entries(found)) {
+    const record = toObject(value, ref)
+    if (toText(record['type'], 'SM.type') !== sr.record.type) continue
+    return { vdi, sr, driver: path.basename(toText(record['driver_filename'], 'SM.driver_filename')) }
+  }
+  throw new OperationError(`no driver for SRs of type ${sr.record.type} is installed`)
+}

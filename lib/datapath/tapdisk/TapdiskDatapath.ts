@@ -1,0 +1,112 @@
+import path from 'node:path'
+import type { Logger } from '../../os/log.ts'
+import type { Paths } from '../../os/paths.ts'
+import type { System } from '../../os/system.ts'
+import { SmError } from '../../smapi/SmError.ts'
+import type { ActiveDisk, Datapath, Resumption, Serving } from '../Datapath.ts'
+import { isPaused, isRunning, type TapCtl, type Tapdisk } from './TapCtl.ts'
+
+/** The name of a tapdisk's NBD socket, which tells process and minor. */
+const SOCKET_NAME = /^nbd(\d+)\.(\d+)$/
+
+/** Whether a socket is a tapdisk's (spec datapath 3). */
+export function isTapdiskSocket(socket: string): boolean {
+  return SOCKET_NAME.test(path.basename(socket))
+}
+
+/** Serves active disks by blktap's tapdisk, one process each (spec datapath 6). */
+export class TapdiskDatapath implements Datapath {
+  readonly #system: System
+  readonly #log: Logger
+  readonly #tapCtl: TapCtl
+  readonly #directory: string
+
+  constructor(options: { system: System; log: Logger; paths: Paths; tapCtl: TapCtl }) {
+    this.#system = options.system
+    this.#log = options.log
+    this.#tapCtl = options.tapCtl
+    this.#directory = path.dirname(options.paths.nbdLinks)
+  }
+
+  async open(disk: ActiveDisk): Promise<string> {
+    const [running] = await this.#tapCtl.list({ path: disk.path })
+    if (running !== undefined) {
+      throw new SmError('TapdiskAlreadyRunning', `${disk.path} is served by process ${running.pid}`)
+    }
+    const undo: (() => Promise<unknown>)[] = []
+    try {
+      const minor = await this.#tapCtl.allocate()
+      undo.unshift(() => this.#tapCtl.free(minor))
+      const pid = await this.#tapCtl.spawn()
+      undo.unshift(() => this.#system.run(['/bin/kill', '-TERM', String(pid)], { okExitCodes: [0, 1] }))
+      await this.#classify(pid)
+      await this.#tapCtl.attach(pid, minor)
+      undo.unshift(() => this.#tapCtl.detach(pid, minor))
+      await this.#tapCtl.open({ pid, minor }, disk)
+      return path.join(this.#directory, `nbd${pid}.${minor}`)
+    } catch (error) {
+      for (const step of undo) {
+        await step().catch((second: unknown) => {
+          this.#log.error(`undoing the start of a tapdisk for ${disk.path}: ${String(second)}`)
+        })
+      }
+      throw error
+    }
+  }
+
+  async close(socket: string): Promise<void> {
+    const minor = minorOf(socket)
+    const tapdisk = await this.#find(minor)
+    if (tapdisk !== undefined) {
+      await this.#tapCtl.close(tapdisk.pid, minor)
+      await this.#tapCtl.detach(tapdisk.pid, minor)
+    }
+    await this.#tapCtl.free(minor)
+  }
+
+  async pause(socket: string): Promise<void> {
+    const tapdisk = await this.#require(socket)
+    if (!isRunning(tapdisk)) throw new SmError('TapdiskFailed', `the tapdisk of ${tapdisk.path} is paused already`)
+    await this.#tapCtl.pause(tapdisk.pid, tapdisk.minor)
+  }
+
+  async unpause(socket: string, resumption: Resumption): Promise<void> {
+    const tapdisk = await this.#require(socket)
+    if (!isPaused(tapdisk)) throw new SmError('TapdiskFailed', `the tapdisk of ${tapdisk.path} is not paused`)
+    await this.#tapCtl.unpause(tapdisk, resumption)
+  }
+
+  async serving(socket: string): Promise<Serving | undefined> {
+    const tapdisk = await this.#find(minorOf(socket))
+    return tapdisk === undefined ? undefined : { path: tapdisk.path, isPaused: !isRunning(tapdisk) }
+  }
+
+  /** Which tapdisks are needless only blktap's own users know: they serve storage of other managers, too. */
+  closeOrphans(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #require(socket: string): Promise<Tapdisk> {
+    const tapdisk = await this.#find(minorOf(socket))
+    if (tapdisk === undefined) throw new SmError('TapdiskFailed', `there is no tapdisk for ${socket} any more`)
+    return tapdisk
+  }
+
+  async #find(minor: number): Promise<Tapdisk | undefined> {
+    return (await this.#tapCtl.list({ minor })).find(tapdisk => tapdisk.minor === minor)
+  }
+
+  /** A host that does not share out its memory by groups has no such command. */
+  async #classify(pid: number): Promise<void> {
+    await this.#system.run(['cgclassify', String(pid)]).catch((error: unknown) => {
+      this.#log.debug(`tapdisk ${pid} stays in the group of this process: ${String(error)}`)
+    })
+  }
+}
+
+/** Throws SmError TapdiskFailed for what is no tapdisk's socket. */
+function minorOf(socket: string): number {
+  const minor = SOCKET_NAME.exec(path.basename(socket))?.[2]
+  if (minor === undefined) throw new SmError('TapdiskFailed', `${socket} is not the socket of a tapdisk`)
+  return Number(minor)
+}

@@ -1,0 +1,3 @@
+import { describeNfsContract } from './nfsContract.ts'
+
+describeNfsContract('3', { step: 6, offset: 2 })

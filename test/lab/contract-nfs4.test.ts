@@ -1,0 +1,3 @@
+import { describeNfsContract } from './nfsContract.ts'
+
+describeNfsContract('4', { step: 6, offset: 3 })
