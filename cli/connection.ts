@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import path from 'node:path'
+import type { TlsOptions } from '../lib/xapi/http.ts'
 import type { SmXapi } from '../lib/xapi/SmXapi.ts'
 import type { Ref, XapiCaller } from '../lib/xapi/XapiClient.ts'
 import type { XapiEndpoint } from '../lib/xapi/XapiEndpoint.ts'
@@ -17,6 +18,13 @@ export interface Connection {
   readonly ownToolstack: boolean
 }
 
+/** A server that the user names, and how to log in there; the rest as the environment says. */
+export interface Remote {
+  readonly url?: string
+  readonly credentials?: { readonly user: string; readonly password: string }
+  readonly tls?: TlsOptions
+}
+
 interface Server {
   readonly url: string
   readonly isOurs: boolean
@@ -31,11 +39,11 @@ const BUSY_POLL_MS = 50
  * Runs `body` with a session on the toolstack: the one of `$SM_XAPI_URL`, else one that listens on the local socket, else
  * one started in this process for the time being. Throws OperationError where another `sm` has the state for too long.
  */
-export async function withConnection<T>(body: (connection: Connection) => Promise<T>): Promise<T> {
+export async function withConnection<T>(body: (connection: Connection) => Promise<T>, remote: Remote = {}): Promise<T> {
   const environment = await prepareEnvironment()
-  const server = await findServer(environment)
+  const server = await findServer(environment, remote)
   return endingWith(
-    () => withSession(environment, server, body),
+    () => withSession(environment, { server, remote }, body),
     () => server.close(),
   )
 }
@@ -56,7 +64,7 @@ async function endingWith<T>(body: () => Promise<T>, end: () => Promise<unknown>
 
 async function withSession<T>(
   environment: Environment,
-  server: Server,
+  { server, remote }: { server: Server; remote: Remote },
   body: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const [{ connectXapi }, { SmXapi }] = await Promise.all([
@@ -64,11 +72,12 @@ async function withSession<T>(
     import('../lib/xapi/SmXapi.ts'),
   ])
   const { paths, system } = environment
-  const connect = (): XapiEndpoint => connectXapi(server.url, { paths, effects: system.effects, originator: 'sm' })
+  const connect = (): XapiEndpoint =>
+    connectXapi(server.url, { paths, effects: system.effects, originator: 'sm', tls: remote.tls })
   const endpoint = connectTo(connect)
   return endingWith(
     async () => {
-      const session = await logIn(endpoint)
+      const session = await logIn(endpoint, remote)
       const caller = endpoint.session(session)
       const { url, isOurs } = server
       const connection = { environment, url, session, caller, xapi: new SmXapi(caller), ownToolstack: isOurs }
@@ -91,12 +100,14 @@ function connectTo(connect: () => XapiEndpoint): XapiEndpoint {
   }
 }
 
-async function logIn(endpoint: XapiEndpoint): Promise<Ref> {
-  return String(await endpoint.request('session.login_with_password', ['root', '', '1.0', 'sm']))
+async function logIn(endpoint: XapiEndpoint, { credentials }: Remote): Promise<Ref> {
+  const { user, password } = credentials ?? { user: 'root', password: '' }
+  const login = ['session.login_with_password', [user, password, '1.0', 'sm']] as const
+  return String(await endpoint.request(...login, password === '' ? undefined : password))
 }
 
-async function findServer(environment: Environment): Promise<Server> {
-  const elsewhere = environment.xapiUrl ?? (await listeningSocket(environment))
+async function findServer(environment: Environment, remote: Remote): Promise<Server> {
+  const elsewhere = remote.url ?? environment.xapiUrl ?? (await listeningSocket(environment))
   if (elsewhere !== undefined) return { url: elsewhere, isOurs: false, close: () => Promise.resolve() }
   return ownServer(environment)
 }

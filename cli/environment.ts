@@ -51,3 +51,8 @@ export function logFile(paths: Paths): string {
 export function pluginFolder(): string {
   return fileURLToPath(new URL('../bin', import.meta.url))
 }
+
+/** Folder of the page for browsers, which the build makes. */
+export function pageFolder(): string {
+  return fileURLToPath(new URL('../dist/page', import.meta.url))
+}

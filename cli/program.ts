@@ -8,6 +8,7 @@ import { srDestroyCommand } from './commands/sr-destroy.ts'
 import { srForgetCommand } from './commands/sr-forget.ts'
 import { srListCommand } from './commands/sr-list.ts'
 import { srScanCommand } from './commands/sr-scan.ts'
+import { toolstackCommand } from './commands/toolstack.ts'
 import { treeCommand } from './commands/tree.ts'
 import { vdiAttachCommand } from './commands/vdi-attach.ts'
 import { vdiCloneCommand } from './commands/vdi-clone.ts'
@@ -50,6 +51,7 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly (() => Com
   ],
   ['Snapshots:', [vdiSnapshotCommand, vdiRevertCommand, vdiCloneCommand]],
   ['Looking closer:', [infoCommand, callCommand]],
+  ['Serving others:', [toolstackCommand]],
 ]
 
 const DESCRIPTION = `Storage manager for disks in files: snapshots, and going back to them in place.

@@ -1,6 +1,6 @@
 // Bundles the executables of bin/ into dist/. A plugin is two files: what starts and knows the wire, and the driver, which
 // is loaded when a command needs it. koffi stays outside: it loads its own native library.
-import { chmod, mkdir, readdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -52,4 +52,18 @@ await Promise.all(
     build({ ...options, entryPoints: [source], outfile: inRoot('dist', `${output}.cjs`) }),
   ),
 )
+/** The page that sm toolstack serves to browsers. */
+const page = inRoot('dist', 'page')
+await build({
+  entryPoints: [inRoot('web', 'main.ts')],
+  outfile: path.join(page, 'page.js'),
+  bundle: true,
+  platform: 'browser',
+  target: 'es2022',
+  format: 'iife',
+  minify: true,
+  absWorkingDir: root,
+  logLevel: 'warning',
+})
+for (const name of ['index.html', 'page.css']) await copyFile(inRoot('web', name), path.join(page, name))
 for (const name of programs) await chmod(inRoot('bin', stem(name)), 0o755)

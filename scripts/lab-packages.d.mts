@@ -1,3 +1,4 @@
 export const labPackages: ReadonlyMap<string, string>
-export function missingPackages(): string[]
+export const browserPackages: ReadonlyMap<string, string>
+export function missingPackages(packages?: ReadonlyMap<string, string>): string[]
 export function isDebian12(): boolean

@@ -1,6 +1,7 @@
-// What the test lab needs of Debian 12 (docs/lab.md): package, and a file that is there once it is installed.
+// What tests need of Debian 12: package, and a file that is there once it is installed.
 import { existsSync, readFileSync } from 'node:fs'
 
+/** The test lab (docs/lab.md). */
 export const labPackages = new Map([
   ['user-mode-linux', '/usr/bin/linux.uml'],
   ['uml-utilities', '/usr/bin/uml_switch'],
@@ -20,9 +21,15 @@ export const labPackages = new Map([
   ['sg3-utils', '/usr/bin/sg_inq'],
 ])
 
+/** Tests of the page for browsers. */
+export const browserPackages = new Map([
+  ['chromium', '/usr/bin/chromium'],
+  ['fonts-dejavu-core', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'],
+])
+
 /** Packages that are not installed, by the file that tells. */
-export function missingPackages() {
-  return [...labPackages].filter(([, file]) => !existsSync(file)).map(([name]) => name)
+export function missingPackages(packages = labPackages) {
+  return [...packages].filter(([, file]) => !existsSync(file)).map(([name]) => name)
 }
 
 /** Whether this is the system that the lab is made for. */

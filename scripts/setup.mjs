@@ -1,10 +1,10 @@
 // Makes a bare checkout ready: installs the npm packages when they are missing or outdated, then builds. With --lab also
-// the Debian packages of the test lab, where that is possible.
+// the Debian packages of the test lab, with --browser those of the tests in a browser, where that is possible.
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isDebian12, missingPackages } from './lab-packages.mjs'
+import { browserPackages, isDebian12, missingPackages } from './lab-packages.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const installed = path.join(root, 'node_modules', '.package-lock.json')
@@ -24,21 +24,21 @@ function run(command, args) {
 }
 
 /**
- * Where this cannot be done, or fails (a mirror that does not answer), all else goes on: the lab's tests skip themselves and
- * say what they miss, and fail where CI is set.
+ * Where this cannot be done, or fails (a mirror that does not answer), all else goes on: the tests that need the packages
+ * skip themselves and say what they miss, and fail where CI is set.
  */
-function installLab() {
-  const packages = missingPackages()
+function install(what, packages) {
   if (packages.length === 0 || process.geteuid?.() !== 0 || !isDebian12()) return
-  console.log(`lab: installing ${packages.join(' ')}`)
+  console.log(`${what}: installing ${packages.join(' ')}`)
   const apt = (...args) =>
     attempt('apt-get', ['-qq', '--option', 'DPkg::Lock::Timeout=300', ...args], { DEBIAN_FRONTEND: 'noninteractive' })
   if (apt('update') === 0 && apt('install', '--yes', '--no-install-recommends', ...packages) === 0) return
-  console.error(`lab: the packages could not be installed: ${packages.join(' ')}`)
+  console.error(`${what}: the packages could not be installed: ${packages.join(' ')}`)
 }
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
-if (process.argv.includes('--lab')) installLab()
+if (process.argv.includes('--lab')) install('lab', missingPackages())
+if (process.argv.includes('--browser')) install('browser', missingPackages(browserPackages))
 run(process.execPath, [path.join(root, 'scripts', 'build.mjs')])

@@ -1,4 +1,6 @@
-import type { ByteRange, WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
+import { isZero } from '../../lib/disk/isZero.ts'
+import { RangeCursor } from '../../lib/disk/RangeCursor.ts'
+import type { WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
 import { OperationError } from '../failures.ts'
 import { formatSize } from '../format/sizes.ts'
 
@@ -36,11 +38,6 @@ export async function copyIn(
   return { read, written }
 }
 
-/** Whether a buffer holds nothing but zeroes. */
-export function isZero(bytes: Buffer): boolean {
-  return bytes.length === 0 || (bytes[0] === 0 && bytes.compare(bytes, 0, bytes.length - 1, 1, bytes.length) === 0)
-}
-
 async function differs(
   disk: WritableDiskImage,
   position: number,
@@ -48,23 +45,4 @@ async function differs(
 ): Promise<boolean> {
   if (!isUsed) return !isZero(block)
   return !block.equals(await disk.read(position, block.length))
-}
-
-/** Answers ascending questions about ascending ranges. */
-class RangeCursor {
-  readonly #ranges: readonly ByteRange[]
-  #next = 0
-
-  constructor(ranges: readonly ByteRange[]) {
-    this.#ranges = ranges
-  }
-
-  overlaps(position: number, length: number): boolean {
-    for (;;) {
-      const range = this.#ranges[this.#next]
-      if (range === undefined) return false
-      if (range.offset + range.length > position) return range.offset < position + length
-      this.#next += 1
-    }
-  }
 }

@@ -1,6 +1,6 @@
 import type { DiskImage } from '../../lib/vhd/DiskImage.ts'
 import type { OpenFile } from '../../lib/os/files.ts'
-import { isZero } from './copyIn.ts'
+import { isZero } from '../../lib/disk/isZero.ts'
 import { COPY_BLOCK } from './source.ts'
 
 type OnProgress = (done: number) => void

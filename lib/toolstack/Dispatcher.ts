@@ -15,13 +15,10 @@ export interface ApiRequest {
 /** Finds the call, checks who makes it and with what, runs it, and makes what it changed durable. */
 export class Dispatcher {
   readonly #services: Services
-  readonly #save: () => Promise<void>
   readonly #running = new Set<Promise<unknown>>()
 
-  /** `save` resolves when all changes so far are durable. */
-  constructor(services: Services, save: () => Promise<void>) {
+  constructor(services: Services) {
     this.#services = services
-    this.#save = save
   }
 
   /** Throws XapiError for every failure that a client is to see; unexpected ones become INTERNAL_ERROR. */
@@ -49,7 +46,25 @@ export class Dispatcher {
     try {
       return await body()
     } finally {
-      await this.#save()
+      await this.#services.save()
+    }
+  }
+
+  /** One line for each call that does something; parameters may hold secrets. */
+  async #logged(method: ApiMethod, body: () => unknown): Promise<unknown> {
+    if (!method.hasAsync) return body()
+    const { log } = this.#services
+    const started = performance.now()
+    const say = (outcome: string) => {
+      log.info(`${method.name}: ${outcome} (${Math.round(performance.now() - started)} ms)`)
+    }
+    try {
+      const value = await body()
+      say('done')
+      return value
+    } catch (error) {
+      say(error instanceof XapiError ? error.code : 'failed')
+      throw error
     }
   }
 
@@ -67,7 +82,8 @@ export class Dispatcher {
     const session = this.#sessionOf(method, params)
     const call = new Call(this.#services, name, { caller, session })
     try {
-      return new Typed(method.result, await method.run(call, argumentsOf(method, params)))
+      const args = argumentsOf(method, params)
+      return new Typed(method.result, await this.#logged(method, () => method.run(call, args)))
     } finally {
       call.end()
     }
@@ -92,7 +108,7 @@ export class Dispatcher {
       store.update('task', task, { ...fields, finished: xapiDate(system.now()), allowed_operations: ['destroy'] })
     }
     try {
-      const value = await this.#durably(() => method.run(call, args))
+      const value = await this.#durably(() => this.#logged(method, () => method.run(call, args)))
       const { encodeValue } = await import('./http/xml-encode.ts')
       finish({
         status: 'success',

@@ -1,12 +1,13 @@
 import { XapiError, type Ref } from '../xapi/XapiClient.ts'
 import type { Call } from './Call.ts'
 import { withoutKey } from './maps.ts'
+import { checkVmOperation } from './rules-vm.ts'
 import { checkSrOperation, checkVdiOperation } from './rules.ts'
 import type { Store } from './Store.ts'
 
 /** An operation to be shown on an object while it runs. */
 export interface Mark {
-  readonly className: 'SR' | 'VDI'
+  readonly className: 'SR' | 'VDI' | 'VM'
   readonly ref: Ref
   readonly operation: string
 }
@@ -62,6 +63,7 @@ export class Operations {
 
   #check({ className, ref, operation }: Mark): void {
     if (className === 'SR') checkSrOperation(this.#store, ref, operation)
+    else if (className === 'VM') checkVmOperation(this.#store, ref, operation)
     else checkVdiOperation(this.#store, ref, operation)
   }
 

@@ -16,12 +16,17 @@ export class ToolstackBusyError extends Error {
 export interface State {
   readonly generation: number
   readonly objects: StoredObjects
-  /** Driver information by plugin path (see `plugins.ts`). */
+  /** Driver information by plugin path (see `drivers.ts`). */
   readonly plugins: Readonly<Record<string, unknown>>
+  /** The boot of this machine in which it was written; empty where that is not known. */
+  readonly boot: string
 }
 
+/** What is kept besides the objects and changes at the start only. */
+export type StartFacts = Pick<State, 'plugins' | 'boot'>
+
 const format = 1
-const empty: State = { generation: 0, objects: {}, plugins: {} }
+const empty: State = { generation: 0, objects: {}, plugins: {}, boot: '' }
 
 /**
  * Room for the generations that were used up after the last write, by sessions and tasks, which are not written:
@@ -38,7 +43,7 @@ export class StateFile {
   readonly #path: string
   readonly #lock: LockedFile
   readonly state: State
-  #plugins: Readonly<Record<string, unknown>>
+  #facts: StartFacts
   #written = 0
   #writing: Promise<void> | undefined
 
@@ -47,7 +52,7 @@ export class StateFile {
     this.#path = filePath
     this.#lock = lock
     this.state = state
-    this.#plugins = state.plugins
+    this.#facts = { plugins: state.plugins, boot: state.boot }
   }
 
   /** Throws ToolstackBusyError where another process has it, and Error where the file is none of ours. */
@@ -73,10 +78,10 @@ export class StateFile {
     }
   }
 
-  /** Keeps what plugins have told about themselves; written at once. */
-  async savePlugins(store: Store, plugins: Readonly<Record<string, unknown>>): Promise<void> {
+  /** Keeps what was found out at the start; written at once. */
+  async saveFacts(store: Store, facts: StartFacts): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
-    this.#plugins = plugins
+    this.#facts = facts
     this.#writing = this.#write(store)
     await this.#writing
   }
@@ -88,7 +93,7 @@ export class StateFile {
 
   async #write(store: Store): Promise<void> {
     const version = store.durableVersion
-    const document = { format, generation: store.generation, plugins: this.#plugins, objects: store.durableObjects() }
+    const document = { format, generation: store.generation, ...this.#facts, objects: store.durableObjects() }
     try {
       await this.#files.writeDurably(this.#path, JSON.stringify(document))
       this.#written = version
@@ -101,11 +106,11 @@ export class StateFile {
 function parseState(text: string, filePath: string): State {
   const document: unknown = JSON.parse(text)
   if (!isObject(document) || document['format'] !== format) throw new Error(`${filePath} is no state file of format 1`)
-  const { generation, objects, plugins } = document
+  const { generation, objects, plugins, boot = '' } = document
   if (!Number.isSafeInteger(generation) || !isObject(objects) || !isObject(plugins) || !areTables(objects)) {
     throw new Error(`${filePath} is damaged`)
   }
-  return { generation: generation as number, objects, plugins }
+  return { generation: generation as number, objects, plugins, boot: typeof boot === 'string' ? boot : '' }
 }
 
 function areTables(objects: Readonly<Record<string, unknown>>): objects is StoredObjects {

@@ -46,6 +46,7 @@ export class Store {
   readonly #newUuid: () => string
   #tombstones: Tombstone[] = []
   #generation: number
+  #forgottenUntil = 0
   #durableVersion = 0
 
   constructor(newUuid: () => string, generation = 0) {
@@ -61,6 +62,11 @@ export class Store {
   /** Counts the writes that must reach the state file. */
   get durableVersion(): number {
     return this.#durableVersion
+  }
+
+  /** The last generation whose deletions are no longer known. */
+  get forgottenUntil(): number {
+    return this.#forgottenUntil
   }
 
   get tombstones(): readonly Tombstone[] {
@@ -91,7 +97,7 @@ export class Store {
     if (row === undefined) return
     this.#table(className).delete(ref)
     this.#tombstones.push({ className, ref, created: row.created, deleted: this.#count(className) })
-    if (this.#tombstones.length > 2 * maxTombstones) this.#tombstones = this.#tombstones.slice(-maxTombstones)
+    if (this.#tombstones.length > 2 * maxTombstones) this.#forgetTombstones()
     this.#announce()
   }
 
@@ -182,6 +188,11 @@ export class Store {
     this.#versions.set(className, (this.#versions.get(className) ?? 0) + 1)
     if (!definitionOf(className).transient) this.#durableVersion += 1
     return this.#generation
+  }
+
+  #forgetTombstones(): void {
+    this.#forgottenUntil = this.#tombstones.at(-maxTombstones - 1)?.deleted ?? this.#forgottenUntil
+    this.#tombstones = this.#tombstones.slice(-maxTombstones)
   }
 
   #announce(): void {

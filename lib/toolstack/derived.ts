@@ -1,4 +1,5 @@
 import type { Ref } from '../xapi/XapiClient.ts'
+import { allowedVmOperations } from './rules-vm.ts'
 import { allowedSrOperations, allowedVdiOperations } from './rules.ts'
 import type { FieldValue } from './schema/field.ts'
 import { definitionOf, type ClassName, type FieldName } from './schema/schema.ts'
@@ -14,7 +15,10 @@ const derivations: Readonly<Record<string, Derive>> = {
   'VDI.allowed_operations': allowedVdiOperations,
   'VDI.VBDs': referrers('VBD', 'VDI'),
   'VDI.snapshots': referrers('VDI', 'snapshot_of'),
+  'VM.allowed_operations': allowedVmOperations,
   'VM.VBDs': referrers('VBD', 'VM'),
+  'VM.VIFs': referrers('VIF', 'VM'),
+  'network.VIFs': referrers('VIF', 'network'),
   'VM.snapshots': referrers('VM', 'snapshot_of'),
   'VM.children': referrers('VM', 'parent'),
   'host.PBDs': referrers('PBD', 'host'),

@@ -1,5 +1,6 @@
 import { XapiError, type Ref } from '../xapi/XapiClient.ts'
 import type { RecordOf } from './schema/schema.ts'
+import { inProgress, isAllowed } from './refusals.ts'
 import type { Store } from './Store.ts'
 
 const cbtOperations = ['enable_cbt', 'disable_cbt', 'data_destroy', 'list_changed_blocks']
@@ -104,10 +105,6 @@ function requireFeature(store: Store, sr: Ref, feature: string | undefined): voi
   }
 }
 
-function inProgress(className: string, ref: Ref, [task, operation]: [string, string]): XapiError {
-  return new XapiError('OTHER_OPERATION_IN_PROGRESS', [className, ref, operation, task])
-}
-
 function requireUnplugged(store: Store, sr: Ref): void {
   if (store.where('PBD', 'SR', sr).some(pbd => store.get('PBD', pbd).currently_attached)) {
     throw new XapiError('SR_HAS_PBD', [sr])
@@ -142,15 +139,5 @@ function requireKind(vdi: RecordOf<'VDI'>, ref: Ref, operation: string): void {
   }
   if (operation === 'data_destroy' && !(vdi.is_a_snapshot && vdi.cbt_enabled)) {
     throw new XapiError('OPERATION_NOT_ALLOWED', ['data_destroy needs a snapshot with changed block tracking'])
-  }
-}
-
-function isAllowed(check: () => void): boolean {
-  try {
-    check()
-    return true
-  } catch (error) {
-    if (error instanceof XapiError) return false
-    throw error
   }
 }

@@ -4,17 +4,22 @@ import type { Paths } from '../os/paths.ts'
 import type { System } from '../os/system.ts'
 import type { Ref, XapiCaller } from '../xapi/XapiClient.ts'
 import { plain } from './http/json-endpoint.ts'
+import { pagesIn } from './http/pages.ts'
 import { Server, type AnswerFor } from './http/Server.ts'
+import { DiskCopier } from './disks/DiskCopier.ts'
+import { forgetReservations, readBoot, resetAfterReboot } from './boot.ts'
 import { Dispatcher } from './Dispatcher.ts'
 import { findDrivers, registerDrivers } from './drivers.ts'
+import type { ExplainRevert } from './explain-revert.ts'
 import { HostPlugins } from './HostPlugins.ts'
 import { readInventory } from './inventory.ts'
 import { Operations } from './Operations.ts'
 import { ensureOwnRecords } from './own-records.ts'
-import type { Credentials, Services } from './Services.ts'
+import type { Credentials, Services, VmOptions } from './Services.ts'
 import { StateFile } from './StateFile.ts'
 import { Executor, makeRunProgram, type RunProgram } from './storage/Executor.ts'
-import { Smapiv1Storage } from './storage/Smapiv1Storage.ts'
+import { lockedStorage } from './storage/locked-storage.ts'
+import { smapiv1Storage } from './storage/smapiv1-storage.ts'
 import { Store } from './Store.ts'
 
 export { ToolstackBusyError } from './StateFile.ts'
@@ -44,6 +49,14 @@ export interface ToolstackOptions {
   /** How long an operation waits for others on the same object, in milliseconds. Default two hours, as xapi. */
   readonly operationWaitMs?: number
   readonly log?: Logger
+  /** Default: nothing but records, and as xapi does. */
+  readonly vms?: Partial<VmOptions>
+  /** Asks drivers what a revert would do. */
+  readonly explainRevert?: ExplainRevert
+  /** Folder with the page that browsers get on TCP; without one there is none. */
+  readonly pageDirectory?: string
+  /** Which boot of the machine this is, as the kernel says; a change means that nothing is attached any more. */
+  readonly boot?: string
 }
 
 /** A running toolstack. */
@@ -93,8 +106,14 @@ async function startWithState(
   const runProgram = options.runProgram ?? makeRunProgram(system.files, system.newUuid, path.dirname(places.stateFile))
   const executor = new Executor(system, pluginEnvironment(options, url), runProgram)
   const { host, pool } = ensureOwnRecords(store, await readInventory(system, paths))
+  const boot = options.boot ?? (await readBoot(system.files))
+  const isRebooted = state.state.boot !== '' && boot !== state.state.boot
+  forgetReservations(store)
+  const toPlug = isRebooted ? resetAfterReboot(store) : []
   const closing = new AbortController()
+  const storage = lockedStorage(smapiv1Storage({ store, executor, host }))
   const log = options.log ?? makeLogger({ ident: 'toolstack' })
+  const { explainRevert } = options
   const services: Services = {
     system,
     paths,
@@ -103,16 +122,22 @@ async function startWithState(
     host,
     pool,
     operations: new Operations(store, options.operationWaitMs ?? twoHours),
-    storage: new Smapiv1Storage({ store, executor, host }),
+    storage,
+    copier: new DiskCopier({ system, paths, storage }),
     hostPlugins: new HostPlugins({ store, executor, host, directory: options.hostPluginDir }),
     credentials: credentialsOf(options.listen),
+    explainRevert: explainRevert && (question => explainRevert(question, inProcess)),
+    subscriptions: new Map(),
+    save: () => state.save(store),
+    vmOptions: { attachDisks: false, restoreMissingDisks: false, ...options.vms },
     closing: closing.signal,
   }
-  await discover(options, { state, store, executor, log, host })
+  await discover(options, { state, store, executor, log, host, boot })
   await state.save(store)
-  const dispatcher = new Dispatcher(services, () => state.save(store))
+  const dispatcher = new Dispatcher(services)
   const servers = await listen(options, places.socketPath, dispatcher)
   const inProcess = rootSession(services, dispatcher)
+  await plugAgain(inProcess, toPlug, log)
   let closed: Promise<void> | undefined
   return {
     url,
@@ -123,6 +148,17 @@ async function startWithState(
       closed ??= end({ dispatcher, servers, state, store })
       return closed
     },
+  }
+}
+
+/** One that cannot be plugged stays unplugged; whoever needs it hears why when they try. */
+async function plugAgain(session: XapiCaller, pbds: readonly Ref[], log: Logger): Promise<void> {
+  for (const pbd of pbds) {
+    try {
+      await session.call('PBD.plug', pbd)
+    } catch (error) {
+      log.error(`not plugged again after the reboot: ${String(error)}`)
+    }
   }
 }
 
@@ -166,16 +202,18 @@ interface Discovery {
   readonly executor: Executor
   readonly log: Logger
   readonly host: string
+  readonly boot: string
 }
 
 /** Remembers what the plugins said, so that the next start need not run them. */
 async function discover({ system, smDir }: ToolstackOptions, discovery: Discovery): Promise<void> {
-  const { state, store, executor, log, host } = discovery
+  const { state, store, executor, log, host, boot } = discovery
   const known = state.state.plugins
   const drivers = await findDrivers({ files: system.files, executor, log, host, smDir, known })
   registerDrivers(store, drivers)
-  const now = Object.fromEntries(drivers)
-  if (JSON.stringify(now) !== JSON.stringify(known)) await state.savePlugins(store, now)
+  const plugins = Object.fromEntries(drivers)
+  const isKnown = JSON.stringify(plugins) === JSON.stringify(known) && boot === state.state.boot
+  if (!isKnown) await state.saveFacts(store, { plugins, boot })
 }
 
 interface Servers {
@@ -192,8 +230,9 @@ async function listen(options: ToolstackOptions, socketPath: string, dispatcher:
   const local = await Server.listen({ socketPath }, answerFor)
   if (options.listen === undefined) return { local, tcp: undefined }
   const { host, port } = options.listen
+  const page = options.pageDirectory === undefined ? undefined : pagesIn(files, options.pageDirectory)
   try {
-    return { local, tcp: await Server.listen({ host, port }, answerFor) }
+    return { local, tcp: await Server.listen({ host, port }, answerFor, page) }
   } catch (error) {
     await local.close()
     throw error

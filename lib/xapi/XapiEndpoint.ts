@@ -1,6 +1,6 @@
 import type { Effects } from '../os/effects.ts'
 import type { Paths } from '../os/paths.ts'
-import { HttpClient, type HttpAnswer, type HttpTarget } from './http.ts'
+import { HttpClient, type HttpAnswer, type HttpTarget, type TlsOptions } from './http.ts'
 import { jsonRpc } from './json-rpc.ts'
 import type { XapiAnswer, XapiProtocol } from './protocol.ts'
 import { XapiError, XapiTransportError, type Ref, type XapiCaller, type XapiValue } from './XapiClient.ts'
@@ -11,14 +11,16 @@ export interface ConnectOptions {
   /** The task that the server's own tasks become children of (spec smapi 9.3). */
   readonly subtaskOf?: Ref | undefined
   readonly originator?: string | undefined
+  /** How the certificate of an HTTPS server is checked; default as browsers do. */
+  readonly tls?: TlsOptions | undefined
 }
 
 /**
- * An endpoint at `unix:PATH` or `http://HOST:PORT`; without a url the local xapi's socket. Nothing is sent yet.
+ * An endpoint at `unix:PATH`, `http://HOST:PORT` or `https://HOST:PORT`; without a url the local xapi's socket. Nothing is sent yet.
  * Throws TypeError for any other url.
  */
 export function connectXapi(url: string | undefined, options: ConnectOptions): XapiEndpoint {
-  return new XapiEndpoint(new HttpClient(targetOf(url ?? `unix:${options.paths.xapiSocket}`)), options)
+  return new XapiEndpoint(new HttpClient(targetOf(url ?? `unix:${options.paths.xapiSocket}`, options.tls)), options)
 }
 
 /** One XenAPI server. JSON-RPC is tried first; XML-RPC is used where the server has nothing else. */
@@ -116,13 +118,17 @@ export class LocalSession extends XapiSession {
   }
 }
 
-function targetOf(url: string): HttpTarget {
+const urlForms = 'XenAPI url must be unix:/PATH, http://HOST:PORT or https://HOST:PORT'
+
+function targetOf(url: string, tls: TlsOptions = {}): HttpTarget {
   if (url.startsWith('unix:/')) return { socketPath: url.slice('unix:'.length) }
-  if (!URL.canParse(url)) throw new TypeError('XenAPI url must be unix:/PATH or http://HOST:PORT')
+  if (!URL.canParse(url)) throw new TypeError(urlForms)
   const { protocol, hostname, port, username, password } = new URL(url)
-  if (protocol !== 'http:') throw new TypeError('XenAPI url must be unix:/PATH or http://HOST:PORT')
+  if (protocol !== 'http:' && protocol !== 'https:') throw new TypeError(urlForms)
   if (username !== '' || password !== '') throw new TypeError('XenAPI url must not contain a user or a password')
-  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 80 : Number(port) }
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  if (protocol === 'https:') return { host, port: port === '' ? 443 : Number(port), tls }
+  return { host, port: port === '' ? 80 : Number(port) }
 }
 
 /** Keeps a value from outside from breaking the request's header lines. */

@@ -2,7 +2,18 @@ import type * as http from 'node:http'
 import { reachableSocket, type ReachableSocket } from '../os/socket-path.ts'
 
 /** Where a XenAPI server listens. */
-export type HttpTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number }
+export type HttpTarget =
+  { readonly socketPath: string } | { readonly host: string; readonly port: number; readonly tls?: TlsOptions }
+
+/** How the certificate of a server is checked. Without any of these as browsers do. */
+export interface TlsOptions {
+  /** Certificate of the authority to trust, in PEM. */
+  readonly ca?: string
+  /** SHA-256 of the one certificate to accept, whoever signed it: 64 hexadecimal digits. */
+  readonly pinSha256?: string
+  /** Accept any certificate. */
+  readonly insecure?: boolean
+}
 
 export interface HttpAnswer {
   readonly status: number
@@ -52,7 +63,8 @@ export class HttpClient {
   }
 }
 
-interface Connection {
+/** What requests go through. */
+export interface Connection {
   readonly request: typeof http.request
   readonly agent: http.Agent
   readonly options: http.RequestOptions
@@ -63,8 +75,13 @@ interface Connection {
 class DeadConnection extends Error {}
 
 async function openConnection(target: HttpTarget): Promise<Connection> {
+  const settings = { keepAlive: true, timeout: idleMs, maxFreeSockets: 2 }
+  if ('host' in target && target.tls !== undefined) {
+    const { openTls } = await import('./tls.ts')
+    return { ...(await openTls(target, target.tls, settings)), socket: undefined }
+  }
   const { Agent, request } = await import('node:http')
-  const agent = new Agent({ keepAlive: true, timeout: idleMs, maxFreeSockets: 2 })
+  const agent = new Agent(settings)
   if ('host' in target)
     return { request, agent, options: { agent, host: target.host, port: target.port }, socket: undefined }
   const socket = reachableSocket(target.socketPath)

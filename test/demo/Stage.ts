@@ -8,6 +8,13 @@ import { startToolstack } from '../../lib/toolstack/toolstack.ts'
 import { SmXapi } from '../../lib/xapi/SmXapi.ts'
 import { connectXapi } from '../../lib/xapi/XapiEndpoint.ts'
 
+export interface StageOptions {
+  /** Where plugins kill themselves. */
+  readonly killPoint?: string
+  /** Directory of the plugins. */
+  readonly smDir?: string
+}
+
 /** The world of the demo: a root folder, and a toolstack on it whenever one is needed. */
 export class Stage {
   readonly system: System = makeSystem()
@@ -17,10 +24,12 @@ export class Stage {
     this.paths = new Paths(root)
   }
 
-  /** Runs `body` with a toolstack whose plugins kill themselves at the named point, if one is named. */
-  async withToolstack<T>(body: (connection: Connection) => Promise<T>, killPoint?: string): Promise<T> {
+  /** Runs `body` with a toolstack, by default with our own plugins. */
+  async withToolstack<T>(
+    body: (connection: Connection) => Promise<T>,
+    { killPoint, smDir = pluginFolder() }: StageOptions = {},
+  ): Promise<T> {
     const { system, paths } = this
-    const smDir = pluginFolder()
     const log = path.join(paths.root, 'sm.log')
     const fist = killPoint === undefined ? {} : { SM_FIST: killPoint }
     const toolstack = await startToolstack({

@@ -1,5 +1,5 @@
 import { createCipheriv, createHash } from 'node:crypto'
-import { isZero } from '../../cli/disk/copyIn.ts'
+import { isZero } from '../../lib/disk/isZero.ts'
 import type { System } from '../../lib/os/system.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 

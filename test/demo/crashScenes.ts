@@ -39,13 +39,16 @@ export async function crashScenes(stage: Stage, report: Report, cast: Cast): Pro
 }
 
 async function crash(stage: Stage, report: Report, cast: Cast, scene: Crash): Promise<void> {
-  await stage.withToolstack(async connection => {
-    const what = `VDI.revert, SIGKILL ${scene.when}`
-    const describe = (said: string): string => report.colours.yellow(said)
-    await report.step(what, () => failureOf(connection, scene.towards), describe)
-    const journals = await journalsOf(connection, cast)
-    report.prove('the journal tells of it', { [journals.join(', ')]: journals.length === 1 })
-  }, scene.killPoint)
+  await stage.withToolstack(
+    async connection => {
+      const what = `VDI.revert, SIGKILL ${scene.when}`
+      const describe = (said: string): string => report.colours.yellow(said)
+      await report.step(what, () => failureOf(connection, scene.towards), describe)
+      const journals = await journalsOf(connection, cast)
+      report.prove('the journal tells of it', { [journals.join(', ')]: journals.length === 1 })
+    },
+    { killPoint: scene.killPoint },
+  )
   await stage.withToolstack(async connection => {
     await report.step('SR.scan', () => connection.caller.call('SR.scan', cast.sr.ref))
     await proveState(connection, report, { cast, moment: scene.expected, claim: scene.claim })

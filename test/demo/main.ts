@@ -4,6 +4,7 @@ import { crashScenes } from './crashScenes.ts'
 import { Report } from './Report.ts'
 import { revertScenes } from './revertScenes.ts'
 import { Stage } from './Stage.ts'
+import { vmScenes } from './vmScenes.ts'
 import { makeWorkspace } from './workspace.ts'
 
 async function main(): Promise<number> {
@@ -18,6 +19,7 @@ async function main(): Promise<number> {
     const started = performance.now()
     const stage = new Stage(workspace.root)
     const cast = await revertScenes(stage, report)
+    await vmScenes(stage, report)
     await crashScenes(stage, report, cast)
     const seconds = ((performance.now() - started) / 1000).toFixed(1)
     const { bold, green, red } = report.colours

@@ -5,6 +5,7 @@ import { withoutKey } from '../maps.ts'
 import { nullRef, type FieldType, type FieldValue } from '../schema/field.ts'
 import { classNames, definitionOf, fieldTypeOf, isClassName, type ClassName } from '../schema/schema.ts'
 import { compileExpression } from './expression.ts'
+import { requireLabels } from './labels.ts'
 import { method, type ApiMethod } from './method.ts'
 
 const byNameLabel: ReadonlySet<string> = new Set(['host', 'VM', 'VDI', 'SR'])
@@ -129,6 +130,7 @@ function change(target: Target, action: string, name: string): ApiMethod | undef
     return method(
       [name, { self: 'ref', value: type }, 'void'],
       (call, { self, value }) => {
+        if (typeof value === 'string' && isLabel(target)) requireLabels({ [field]: value })
         write(call, target, self, value)
       },
       plain,
@@ -171,6 +173,11 @@ function change(target: Target, action: string, name: string): ApiMethod | undef
 function write(call: Call, { className, field, isSmOnly }: Target, ref: Ref, value: FieldValue): void {
   if (isSmOnly) call.requireSmSession(storageOf(call, className, ref))
   storeOf(call).update(className, ref, { [field]: value })
+}
+
+/** Drivers are told the names of disks and SRs. */
+function isLabel({ className, field }: Target): boolean {
+  return (className === 'VDI' || className === 'SR') && (field === 'name_label' || field === 'name_description')
 }
 
 /** The SR whose plugin may change an object's protected fields. */

@@ -22,7 +22,8 @@ export const eventMethods: readonly ApiMethod[] = [
   method(['event.get_current_id', {}, 'int'], call => call.services.store.generation, { hasAsync: false }),
 ]
 
-type Wanted = (className: ClassName, ref: Ref) => boolean
+/** Whether somebody wants to hear of an object. */
+export type Wanted = (className: ClassName, ref: Ref) => boolean
 
 async function eventsFrom(
   call: Call,
@@ -32,10 +33,10 @@ async function eventsFrom(
   const since = readToken(token)
   const wanted = subscription(classes)
   const deadline = performance.now() + Math.min(Math.max(timeout, 0), maxTimeout) * 1000
-  let events = collect(store, since, wanted)
+  let events = collectEvents(store, since, wanted)
   while (events.length === 0 && performance.now() < deadline && !call.services.closing.aborted) {
     await nextChange(store, deadline - performance.now(), call.services.closing)
-    events = collect(store, since, wanted)
+    events = collectEvents(store, since, wanted)
   }
   return { events, valid_ref_counts: refCounts(store), token: String(store.generation) }
 }
@@ -48,7 +49,7 @@ function readToken(token: string): number {
 }
 
 /** `*`, a class, or `class/reference`, in letters of any case. */
-function subscription(classes: readonly string[]): Wanted {
+export function subscription(classes: readonly string[]): Wanted {
   const names = new Set(classes.map(entry => entry.toLowerCase()))
   return (className, ref) =>
     names.has('*') || names.has(className.toLowerCase()) || names.has(`${className}/${ref}`.toLowerCase())
@@ -59,7 +60,7 @@ function listedClasses(): ClassName[] {
 }
 
 /** Deletions first, then changes, then new objects. */
-function collect(store: Store, since: number, wanted: Wanted): Typed[] {
+export function collectEvents(store: Store, since: number, wanted: Wanted): Typed[] {
   const gone = store.tombstones
     .filter(({ className, ref, created, deleted }) => deleted > since && created <= since && wanted(className, ref))
     .filter(({ className }) => definitionOf(className).listed)
@@ -90,7 +91,8 @@ function refCounts(store: Store): Record<string, number> {
   return Object.fromEntries(listedClasses().map(name => [name.toLowerCase(), store.refs(name).length]))
 }
 
-function nextChange(store: Store, milliseconds: number, closing: AbortSignal): Promise<void> {
+/** Resolves with the next write, or when the time is over or the toolstack ends. */
+export function nextChange(store: Store, milliseconds: number, closing: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     const done = () => {
       stop()

@@ -3,7 +3,7 @@ import type { Call } from '../Call.ts'
 import { readMember } from './arguments.ts'
 import { refuseMaster } from './checks.ts'
 import { method, type ApiMethod } from './method.ts'
-import { at, refusing } from './storage-call.ts'
+import { dbg, fromStorage, srUuid } from './storage-call.ts'
 
 const self = { self: 'ref' } as const
 
@@ -28,7 +28,7 @@ export async function plugPbd(call: Call, pbd: Ref): Promise<void> {
   const { store, storage } = call.services
   const { SR, currently_attached: attached } = store.get('PBD', pbd)
   if (attached) return
-  await refusing(SR, storage.srAttach(at(call, SR)))
+  await fromStorage(SR, storage.SR.attach(dbg(call), srUuid(call, SR)))
   store.update('PBD', pbd, { currently_attached: true })
 }
 
@@ -39,7 +39,7 @@ async function unplugPbd(call: Call, pbd: Ref): Promise<void> {
   const isUsed = (vdi: Ref) => store.where('VBD', 'VDI', vdi).some(vbd => store.get('VBD', vbd).currently_attached)
   const used = store.where('VDI', 'SR', SR).find(isUsed)
   if (used !== undefined) throw new XapiError('VDI_IN_USE', [used, 'unplug'])
-  await refusing(SR, storage.srDetach(at(call, SR)))
+  await fromStorage(SR, storage.SR.detach(dbg(call), srUuid(call, SR)))
   store.update('PBD', pbd, { currently_attached: false })
 }
 

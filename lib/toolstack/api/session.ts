@@ -2,6 +2,7 @@ import { timingSafeEqual, createHash } from 'node:crypto'
 import { XapiError } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
 import { xapiDate } from '../Services.ts'
+import { forgetSubscriptions } from './event-queue.ts'
 import { method, type ApiMethod } from './method.ts'
 
 const loginParams = { uname: 'string', pwd: 'string', version: 'string', originator: 'string' } as const
@@ -36,6 +37,7 @@ function login(call: Call, { uname, pwd, originator }: { uname: string; pwd: str
 
 function logout(call: Call): void {
   call.services.store.remove('session', call.session)
+  forgetSubscriptions(call)
 }
 
 /** Compares in the same time whatever the difference. */

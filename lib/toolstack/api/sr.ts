@@ -4,7 +4,7 @@ import { withoutKey } from '../maps.ts'
 import { isUuid, refuseMaster } from './checks.ts'
 import { method, type ApiMethod, type Arguments } from './method.ts'
 import { plugPbd } from './pbd.ts'
-import { at, refusing, requirePlugged } from './storage-call.ts'
+import { dbg, fromStorage, requirePlugged, srUuid } from './storage-call.ts'
 
 const created = {
   host: 'ref',
@@ -42,7 +42,9 @@ export const srMethods: readonly ApiMethod[] = [
   method(['SR.probe', probed, 'string'], probe, noSmConfig),
   method(['SR.scan', sr, 'void'], (call, { sr: self }) => onPlugged(call, self, 'scan', () => scan(call, self))),
   method(['SR.update', sr, 'void'], (call, { sr: self }) =>
-    onPlugged(call, self, 'update', () => refusing(self, call.services.storage.srUpdate(at(call, self)))),
+    onPlugged(call, self, 'update', () =>
+      fromStorage(self, call.services.storage.SR.stat(dbg(call), srUuid(call, self))),
+    ),
   ),
   method(['SR.destroy', sr, 'void'], destroySr),
   method(['SR.forget', sr, 'void'], forgetSr),
@@ -61,7 +63,7 @@ async function createSr(call: Call, args: Arguments<typeof created>): Promise<Re
   const ref = store.create('SR', { name_label, name_description, type, content_type, shared, sm_config })
   const pbd = store.create('PBD', { host: args.host, SR: ref, device_config: args.device_config })
   try {
-    await refusing(ref, storage.srCreate(at(call, ref), args.physical_size))
+    await fromStorage(ref, storage.SR.create(dbg(call), srUuid(call, ref), args.physical_size))
   } catch (error) {
     removeRecords(call, ref)
     throw error
@@ -88,8 +90,8 @@ function probe(call: Call, args: Arguments<typeof probed>): Promise<string> {
   const [sm] = store.where('SM', 'type', type)
   const features = sm === undefined ? {} : store.get('SM', sm).features
   if (!Object.hasOwn(features, 'SR_PROBE')) throw new XapiError('SR_OPERATION_NOT_SUPPORTED', [''])
-  const request = { task: call.task, type, deviceConfig: args.device_config, smConfig: args.sm_config }
-  return refusing('', storage.srProbe(request))
+  const { device_config, sm_config } = args
+  return fromStorage('', storage.SR.probe(dbg(call), { type, device_config, sm_config }))
 }
 
 async function scan(call: Call, self: Ref): Promise<void> {
@@ -97,10 +99,10 @@ async function scan(call: Call, self: Ref): Promise<void> {
   const disks = () => [...store.where('VDI', 'SR', self)].sort().join()
   for (let scans = 0, before = ''; scans < maxScans; scans += 1) {
     before = disks()
-    await refusing(self, storage.srScan(at(call, self)))
+    await fromStorage(self, storage.SR.scan(dbg(call), srUuid(call, self)))
     if (disks() === before) break
   }
-  await refusing(self, storage.srUpdate(at(call, self)))
+  await fromStorage(self, storage.SR.stat(dbg(call), srUuid(call, self)))
   const sizes = store.where('VDI', 'SR', self).map(vdi => store.get('VDI', vdi).virtual_size)
   const otherConfig = withoutKey(store.get('SR', self).other_config, 'dirty')
   const allocation = sizes.reduce((sum, size) => sum + size, 0)
@@ -115,10 +117,10 @@ async function destroySr(call: Call, { sr: self }: { sr: Ref }): Promise<void> {
     const show = (attached: boolean) => {
       for (const pbd of pbds) store.update('PBD', pbd, { currently_attached: attached })
     }
-    await refusing(self, storage.srAttach(at(call, self)))
+    await fromStorage(self, storage.SR.attach(dbg(call), srUuid(call, self)))
     show(true)
     try {
-      await refusing(self, storage.srDelete(at(call, self)))
+      await fromStorage(self, storage.SR.destroy(dbg(call), srUuid(call, self)))
     } catch (error) {
       await detachAfterFailure(call, self)
       throw error
@@ -133,7 +135,7 @@ async function destroySr(call: Call, { sr: self }: { sr: Ref }): Promise<void> {
 async function detachAfterFailure(call: Call, self: Ref): Promise<void> {
   const { storage, log } = call.services
   try {
-    await storage.srDetach(at(call, self))
+    await storage.SR.detach(dbg(call), srUuid(call, self))
   } catch (error) {
     log.error(`detaching the SR after it could not be destroyed: ${String(error)}`)
   }

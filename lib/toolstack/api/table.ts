@@ -1,16 +1,25 @@
 import { accessor, accessorNames } from './accessors.ts'
+import { eventQueueMethods } from './event-queue.ts'
 import { eventMethods } from './event.ts'
 import { hostMethods } from './host.ts'
 import { messageMethods } from './message.ts'
 import { method, type ApiMethod } from './method.ts'
 import { pbdMethods } from './pbd.ts'
+import { planMethods } from './plan.ts'
 import { sessionMethods } from './session.ts'
 import { srMethods } from './sr.ts'
 import { taskMethods } from './task.ts'
+import { vbdMethods } from './vbd.ts'
+import { vdiCbtMethods } from './vdi-cbt.ts'
+import { vdiCopyMethods } from './vdi-copy.ts'
 import { vdiRecordMethods } from './vdi-records.ts'
 import { vdiRevertMethods } from './vdi-revert.ts'
 import { vdiSnapshotMethods } from './vdi-snapshot.ts'
 import { vdiMethods } from './vdi.ts'
+import { vmPowerMethods } from './vm-power.ts'
+import { vmRevertMethods } from './vm-revert.ts'
+import { vmSnapshotMethods } from './vm-snapshot.ts'
+import { vmMethods } from './vm.ts'
 
 const systemMethods: readonly ApiMethod[] = [
   method(['system.listMethods', {}, 'strings'], listMethods, { needsSession: false, hasAsync: false }),
@@ -21,6 +30,7 @@ const calls: readonly ApiMethod[] = [
   ...sessionMethods,
   ...taskMethods,
   ...eventMethods,
+  ...eventQueueMethods,
   ...messageMethods,
   ...hostMethods,
   ...srMethods,
@@ -29,6 +39,14 @@ const calls: readonly ApiMethod[] = [
   ...vdiRecordMethods,
   ...vdiSnapshotMethods,
   ...vdiRevertMethods,
+  ...vdiCopyMethods,
+  ...vdiCbtMethods,
+  ...vbdMethods,
+  ...vmMethods,
+  ...vmPowerMethods,
+  ...vmSnapshotMethods,
+  ...vmRevertMethods,
+  ...planMethods,
 ]
 
 const byName = new Map<string, ApiMethod[]>()

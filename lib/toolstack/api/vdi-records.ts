@@ -1,7 +1,6 @@
 import { XapiError, type Ref } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
 import { nullRef } from '../schema/field.ts'
-import type { VdiInfo } from '../storage/Storage.ts'
 import { isUuid } from './checks.ts'
 import { method, type ApiMethod, type Arguments } from './method.ts'
 
@@ -60,14 +59,6 @@ export function requireUniqueLocation(call: Call, sr: Ref, location: string): vo
   const { store } = call.services
   const existing = store.where('VDI', 'location', location).filter(vdi => store.get('VDI', vdi).SR === sr)
   if (existing.length > 0) throw new XapiError('LOCATION_NOT_UNIQUE', [sr, location])
-}
-
-/** The record that a driver has made for a new disk. Throws XapiError where it has made none. */
-export function recordOf(call: Call, sr: Ref, { location, uuid }: VdiInfo): Ref {
-  const { store } = call.services
-  const found = store.where('VDI', 'location', location).find(vdi => store.get('VDI', vdi).SR === sr)
-  if (found === undefined) throw new XapiError('SR_BACKEND_FAILURE', ['', `no record of VDI ${uuid} was made`, ''])
-  return found
 }
 
 /** A drive whose disc is gone is empty; it is not removed. */

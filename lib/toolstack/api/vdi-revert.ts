@@ -2,7 +2,8 @@ import { XapiError, type Ref, type StringMap } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
 import type { Mark } from '../Operations.ts'
 import { method, type ApiMethod } from './method.ts'
-import { at, refusing, requireManaged } from './storage-call.ts'
+import { vdiInfoOf } from '../storage/vdi-info.ts'
+import { dbg, fromStorage, requireManaged, srUuid } from './storage-call.ts'
 import { onVdi } from './vdi.ts'
 import { cloneVdi } from './vdi-snapshot.ts'
 
@@ -30,7 +31,7 @@ export async function revertVdi(call: Call, snapshot: Ref): Promise<Ref> {
   return operations.run(call, marks, () =>
     onVdi(call, [{ className: 'VDI', ref: target, operation: 'revert_from' }], sr, async () => {
       requireManaged(call, snapshot)
-      await refusing(sr, storage.vdiRevert(at(call, sr), snapshot, target))
+      await fromStorage(sr, storage.VDI.revert(dbg(call), srUuid(call, sr), vdiInfoOf(store, snapshot)))
       return target
     }),
   )
@@ -38,21 +39,26 @@ export async function revertVdi(call: Call, snapshot: Ref): Promise<Ref> {
 
 /** The old disk stays as it is; its snapshots become snapshots of the clone. */
 async function revertOrClone(call: Call, snapshot: Ref, driverParams: StringMap): Promise<Ref> {
-  const { store } = call.services
-  const target = store.get('VDI', snapshot).snapshot_of
+  const target = call.services.store.get('VDI', snapshot).snapshot_of
   try {
     return await revertVdi(call, snapshot)
   } catch (error) {
     if (!isRevertRefusal(error)) throw error
   }
   const clone = await cloneVdi(call, snapshot, driverParams)
-  for (const ref of store.where('VDI', 'snapshot_of', target)) store.update('VDI', ref, { snapshot_of: clone })
+  adoptSnapshots(call, target, clone)
   return clone
+}
+
+/** Snapshots of a disk become snapshots of the one that takes its place. */
+export function adoptSnapshots(call: Call, old: Ref, replacement: Ref): void {
+  const { store } = call.services
+  for (const ref of store.where('VDI', 'snapshot_of', old)) store.update('VDI', ref, { snapshot_of: replacement })
 }
 
 /** Errors that mean that a snapshot can only be copied, not reverted to in place. */
 const cannotRevert: ReadonlySet<string> = new Set(['SR_OPERATION_NOT_SUPPORTED', 'UNIMPLEMENTED_IN_SM_BACKEND'])
 
-function isRevertRefusal(error: unknown): boolean {
+export function isRevertRefusal(error: unknown): boolean {
   return error instanceof XapiError && cannotRevert.has(error.code)
 }

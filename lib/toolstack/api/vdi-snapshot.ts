@@ -4,11 +4,12 @@ import type { Mark } from '../Operations.ts'
 import { nullRef } from '../schema/field.ts'
 import type { RecordOf } from '../schema/schema.ts'
 import { xapiDate } from '../Services.ts'
-import { Unimplemented, type VdiInfo } from '../storage/Storage.ts'
+import { Unimplemented } from '../storage/errors.ts'
+import type { VdiInfo } from '../storage/Storage.ts'
 import { method, type ApiMethod } from './method.ts'
-import { at, refusing, requireManaged } from './storage-call.ts'
+import { dbg, fromStorage, place, refOf, requireManaged } from './storage-call.ts'
+import { copyContents, makeLike } from './vdi-copy.ts'
 import { onVdi, srOf } from './vdi.ts'
-import { recordOf } from './vdi-records.ts'
 
 const copied = { vdi: 'ref', driver_params: 'map' } as const
 const noParams = { fallbacks: { driver_params: {} } }
@@ -24,20 +25,37 @@ export function snapshotVdi(call: Call, source: Ref, driverParams: StringMap): P
   const sr = srOf(call, source)
   return onVdi(call, marksOf(sr, source, 'snapshot'), sr, async () => {
     requireManaged(call, source)
-    const info = await refusing(sr, storage.vdiSnapshot(at(call, sr), source, driverParams))
+    const info = await fromStorage(sr, storage.VDI.snapshot(dbg(call), place(call, source), driverParams))
     const time = xapiDate(system.now())
     const own = { is_a_snapshot: true, snapshot_of: source, snapshot_time: time }
     return completeCopy(call, source, info, own)
   })
 }
 
+/** A driver that cannot clone gets the data copied into a new disk. */
 export function cloneVdi(call: Call, source: Ref, driverParams: StringMap): Promise<Ref> {
   const sr = srOf(call, source)
   return onVdi(call, marksOf(sr, source, 'clone'), sr, async () => {
     requireManaged(call, source)
-    const info = await refusing(sr, call.services.storage.vdiClone(at(call, sr), source, driverParams))
-    return completeCopy(call, source, info, { is_a_snapshot: false, snapshot_of: nullRef })
+    const own = { is_a_snapshot: false, snapshot_of: nullRef }
+    const info = await driverClone(call, source, driverParams)
+    if (info !== undefined) return completeCopy(call, source, info, own)
+    const copy = await makeLike(call, source, sr)
+    await copyContents(call, source, copy)
+    return copy
   })
+}
+
+/** Undefined where the driver offers no clone. */
+async function driverClone(call: Call, source: Ref, driverParams: StringMap): Promise<VdiInfo | undefined> {
+  const cloning = call.services.storage.VDI.clone(dbg(call), place(call, source), driverParams)
+  return fromStorage(
+    srOf(call, source),
+    cloning.catch((error: unknown) => {
+      if (error instanceof Unimplemented) return undefined
+      throw error
+    }),
+  )
 }
 
 type Copy = Pick<RecordOf<'VDI'>, 'is_a_snapshot' | 'snapshot_of'> & Partial<Pick<RecordOf<'VDI'>, 'snapshot_time'>>
@@ -49,12 +67,12 @@ type Copy = Pick<RecordOf<'VDI'>, 'is_a_snapshot' | 'snapshot_of'> & Partial<Pic
 async function completeCopy(call: Call, source: Ref, info: VdiInfo, own: Copy): Promise<Ref> {
   const { store } = call.services
   const from = store.get('VDI', source)
-  const ref = recordOf(call, from.SR, info)
+  const ref = refOf(call, from.SR, info)
   const contentId = { content_id: from.other_config['content_id'] ?? from.location }
   const { name_label, name_description } = from
   const { snapshot_of, ...kept } = own
   store.update('VDI', ref, { name_label, name_description, ...kept, other_config: contentId })
-  await updateMetadata(call, from.SR, ref)
+  await updateMetadata(call, ref)
   const { type, sharable, xenstore_data, on_boot, allow_caching, tags } = from
   const other_config = { ...from.other_config, ...contentId }
   store.update('VDI', ref, { type, sharable, other_config, xenstore_data, on_boot, allow_caching, tags, snapshot_of })
@@ -62,12 +80,14 @@ async function completeCopy(call: Call, source: Ref, info: VdiInfo, own: Copy): 
 }
 
 /** A driver that does not offer the call keeps no metadata of its own. */
-async function updateMetadata(call: Call, sr: Ref, vdi: Ref): Promise<void> {
-  try {
-    await call.services.storage.vdiUpdate(at(call, sr), vdi)
-  } catch (error) {
-    if (!(error instanceof Unimplemented)) throw error
-  }
+async function updateMetadata(call: Call, vdi: Ref): Promise<void> {
+  const updating = call.services.storage.VDI.update(dbg(call), place(call, vdi))
+  await fromStorage(
+    srOf(call, vdi),
+    updating.catch((error: unknown) => {
+      if (!(error instanceof Unimplemented)) throw error
+    }),
+  )
 }
 
 function marksOf(sr: Ref, vdi: Ref, operation: string): readonly Mark[] {

@@ -3,6 +3,7 @@ import { reachableSocket } from '../../os/socket-path.ts'
 import type { Caller, Transport } from '../Call.ts'
 import { maxBodyBytes, type Answering } from './answering.ts'
 import { answerJson, jsonContentType } from './json-endpoint.ts'
+import { pageHeaders, type FindPage, type Page } from './pages.ts'
 
 export type AnswerFor = (caller: Caller) => Answering
 
@@ -21,11 +22,12 @@ export class Server {
   }
 
   /** Throws the system's error where the address cannot be had. */
-  static async listen(listener: Listener, answerFor: AnswerFor): Promise<Server> {
+  static async listen(listener: Listener, answerFor: AnswerFor, findPage?: FindPage): Promise<Server> {
     const { createServer } = await import('node:http')
     const transport: Transport = 'socketPath' in listener ? 'local' : 'tcp'
     const server = createServer((request, response) => {
-      serve(request, response, subtaskOf => answerFor({ transport, subtaskOf })).catch((error: unknown) => {
+      const site = { answerFor: (subtaskOf: string | undefined) => answerFor({ transport, subtaskOf }), findPage }
+      serve(request, response, site).catch((error: unknown) => {
         response.destroy(error instanceof Error ? error : undefined)
       })
     })
@@ -71,10 +73,15 @@ function start(server: http.Server, address: object): Promise<void> {
   })
 }
 
+interface Site {
+  readonly answerFor: (subtaskOf: string | undefined) => Answering
+  readonly findPage: FindPage | undefined
+}
+
 async function serve(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  answerFor: (subtaskOf: string | undefined) => Answering,
+  { answerFor, findPage }: Site,
 ): Promise<void> {
   if (request.method === 'OPTIONS') {
     end(response, 200, 'text/plain', '')
@@ -82,7 +89,7 @@ async function serve(
   }
   const path = new URL(request.url ?? '/', 'http://localhost').pathname
   if (request.method !== 'POST') {
-    end(response, 405, 'text/plain', '')
+    servePage(request.method, response, await findPage?.(path))
     return
   }
   const body = await readBody(request)
@@ -97,6 +104,15 @@ async function serve(
   }
   const { answerXml, xmlContentType } = await import('./xml-endpoint.ts')
   end(response, 200, xmlContentType, await answerXml(body, answer))
+}
+
+function servePage(method: string | undefined, response: http.ServerResponse, page: Page | undefined): void {
+  if (page === undefined || method !== 'GET') {
+    end(response, 405, 'text/plain', '')
+    return
+  }
+  for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value)
+  end(response, 200, page.contentType, page.body)
 }
 
 /** Undefined where it is too long. */

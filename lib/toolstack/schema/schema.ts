@@ -1,10 +1,27 @@
 import type { ClassDefinition, FieldType, ValueOf } from './field.ts'
 import { host, host_metrics, message, pool, secret, session, task } from './host.ts'
+import { network, VIF } from './network.ts'
 import { PBD, SM, SR, VBD, VDI } from './storage.ts'
 import { VM } from './vm.ts'
 
 /** Every class of object that the toolstack knows (spec toolstack 4). */
-export const schema = { session, pool, host, host_metrics, SM, SR, PBD, VDI, VBD, VM, task, message, secret }
+export const schema = {
+  session,
+  pool,
+  host,
+  host_metrics,
+  SM,
+  SR,
+  PBD,
+  VDI,
+  VBD,
+  VM,
+  VIF,
+  network,
+  task,
+  message,
+  secret,
+}
 
 export type ClassName = keyof typeof schema
 

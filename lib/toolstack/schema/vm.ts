@@ -92,7 +92,28 @@ export const VM = defineClass(
     NVRAM: 'map',
   },
   {
-    writable: ['name_label', 'name_description', 'is_a_template', 'other_config', 'tags', 'blocked_operations'],
-    derived: ['VBDs', 'snapshots', 'children'],
+    writable: [
+      ...(['name_label', 'name_description', 'user_version', 'is_a_template', 'affinity', 'VCPUs_params'] as const),
+      ...(['actions_after_shutdown', 'actions_after_reboot', 'actions_after_crash'] as const),
+      ...(['PV_bootloader', 'PV_kernel', 'PV_ramdisk', 'PV_args', 'PV_bootloader_args', 'PV_legacy_args'] as const),
+      ...([
+        'HVM_boot_params',
+        'HVM_shadow_multiplier',
+        'platform',
+        'PCI_bus',
+        'other_config',
+        'recommendations',
+      ] as const),
+      ...([
+        'xenstore_data',
+        'ha_always_run',
+        'ha_restart_priority',
+        'tags',
+        'blocked_operations',
+        'suspend_SR',
+      ] as const),
+      ...(['start_delay', 'shutdown_delay', 'order', 'NVRAM'] as const),
+    ],
+    derived: ['allowed_operations', 'VBDs', 'VIFs', 'snapshots', 'children'],
   },
 )

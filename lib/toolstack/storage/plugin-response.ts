@@ -1,3 +1,4 @@
+import type { Backend } from './Storage.ts'
 import type { XmlNode } from './xml-tree.ts'
 
 /** A plugin's answer has not the form that xapi accepts. */
@@ -53,6 +54,29 @@ export function readArray(value: XmlNode): readonly XmlNode[] {
 /** A struct whose values are all strings. */
 export function readStrings(value: XmlNode): ReadonlyMap<string, string> {
   return new Map([...readStruct(value)].map(([name, item]) => [name, readString(item)]))
+}
+
+/** Which disk a command made or changed. */
+export interface Location {
+  readonly location: string
+  readonly uuid: string
+}
+
+export function readPlace(value: XmlNode): Location {
+  const members = readStrings(value)
+  const location = members.get('location')
+  const uuid = members.get('uuid')
+  if (location === undefined || uuid === undefined) throw new ResponseMismatch('VDI without location or uuid')
+  return { location, uuid }
+}
+
+/** The answer to vdi_attach; only what says where the disk can be opened is looked at (spec smapi 7.13). */
+export function readBackend(value: XmlNode): Backend {
+  const members = readStruct(value)
+  const nbd = members.get('params_nbd')
+  if (nbd === undefined) throw new ResponseMismatch('an attached VDI without params_nbd')
+  const params = members.get('params')
+  return { params: params === undefined ? undefined : readString(params), params_nbd: readString(nbd) }
 }
 
 function readFault(fault: XmlNode): { code: number; text: string } {

@@ -1,12 +1,12 @@
-import { XapiError, type Ref } from '../../xapi/XapiClient.ts'
+import type { Ref } from '../../xapi/XapiClient.ts'
 import type { Executor, Outcome } from './Executor.ts'
 import { requestDocument, type PluginRequest } from './plugin-request.ts'
 import { readResponse, ResponseMismatch, type PluginResponse } from './plugin-response.ts'
-import { Unimplemented } from './Storage.ts'
+import { BackendError, Unimplemented } from './errors.ts'
 import type { XmlNode } from './xml-tree.ts'
 
 /**
- * Runs a driver's command and reads its answer with `read`. Throws Unimplemented for fault 38 and XapiError for
+ * Runs a driver's command and reads its answer with `read`. Throws Unimplemented for fault 38 and BackendError for
  * every other failure, as xapi tells it to its clients (spec smapi 1, 4.2).
  */
 export async function runDriver<T>(
@@ -65,20 +65,20 @@ function faultError(request: PluginRequest, { code, text }: Fault, stderr: strin
     case 38:
       return new Unimplemented(request.command)
     case 39:
-      return new XapiError('SR_NOT_EMPTY', [])
+      return new BackendError('SR_NOT_EMPTY', [])
     case 24:
-      return new XapiError('VDI_IN_USE', [])
+      return new BackendError('VDI_IN_USE', [])
     case 16:
-      return new XapiError('SR_DEVICE_IN_USE', [])
+      return new BackendError('SR_DEVICE_IN_USE', [])
     case 144:
-      return new XapiError('VDI_MISSING', references)
+      return new BackendError('VDI_MISSING', references)
     default:
-      return new XapiError(`SR_BACKEND_FAILURE_${code}`, ['', text, stderr])
+      return new BackendError(`SR_BACKEND_FAILURE_${code}`, ['', text, stderr])
   }
 }
 
-function backendFailure(...details: [string, string, string]): XapiError {
-  return new XapiError('SR_BACKEND_FAILURE', details)
+function backendFailure(...details: [string, string, string]): BackendError {
+  return new BackendError('SR_BACKEND_FAILURE', details)
 }
 
 function messageOf(error: unknown): string {

@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { unmountBelow } from '../../support/unmountBelow.ts'
 
 const program = fileURLToPath(new URL('../../../bin/sm', import.meta.url))
 const bundle = fileURLToPath(new URL('../../../dist/sm.cjs', import.meta.url))
@@ -68,11 +69,7 @@ export class Workbench {
 
   /** Unmounts what is mounted below the folder and removes it. */
   remove(): void {
-    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-      .split('\n')
-      .flatMap(line => line.split(' ')[4] ?? [])
-      .filter(mount => mount.startsWith(`${this.folder}/`))
-    for (const mount of mounts.reverse()) execFileSync('umount', ['-l', mount])
+    unmountBelow(this.folder)
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

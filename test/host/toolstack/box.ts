@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,6 +6,10 @@ import type { Logger } from '../../../lib/os/log.ts'
 import { Paths } from '../../../lib/os/paths.ts'
 import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, type Toolstack, type ToolstackOptions } from '../../../lib/toolstack/toolstack.ts'
+import { mixedDrivers } from '../../support/mixedDrivers.ts'
+import { unmountBelow } from '../../support/unmountBelow.ts'
+import type { WritableDiskImage } from '../../../lib/vhd/DiskImage.ts'
+import { openImage } from '../../../lib/vhd/openImage.ts'
 import { XapiError, type Ref, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/plugins', import.meta.url))
@@ -45,6 +49,7 @@ export class Box {
 
   async close(): Promise<void> {
     await this.toolstack.close()
+    unmountBelow(this.root)
     await rm(this.root, { recursive: true })
   }
 
@@ -63,8 +68,62 @@ export class Box {
     return this.text('SR.create', host, config, '0', 'an SR', '', type, 'user', false, {})
   }
 
+  /** Restarts with our FileSR beside the fixture drivers, and makes an SR of it. */
+  async addFileSr(options: Partial<ToolstackOptions> = {}): Promise<Ref> {
+    const smDir = await mixedDrivers(path.join(this.root, 'sm'), ['FileSR'])
+    await this.restart({ smDir, ...options })
+    const [host = ''] = (await this.api.call('host.get_all')) as Ref[]
+    const location = path.join(this.root, 'files')
+    return this.text('SR.create', host, { location }, '0', 'files', '', 'file', 'user', false, {})
+  }
+
+  /** Opens a disk of FileSR, which is a VHD below the mount point. */
+  async openImage(sr: Ref, vdi: Ref): Promise<WritableDiskImage> {
+    const directory = new Paths(this.root).srMount(await this.text('SR.get_uuid', sr))
+    const file = path.join(directory, `${await this.text('VDI.get_uuid', vdi)}.vhd`)
+    return openImage(makeSystem().files, file, { boundary: directory, write: true })
+  }
+
   makeVdi(sr: Ref, more: Record<string, XapiValue> = {}): Promise<Ref> {
     return this.text('VDI.create', { SR: sr, name_label: 'a disk', virtual_size: '4194304', type: 'user', ...more })
+  }
+
+  makeVm(name = 'a VM', more: Record<string, XapiValue> = {}): Promise<Ref> {
+    return this.text('VM.create', { name_label: name, ...more })
+  }
+
+  /** A drive with a disk, or an empty one. */
+  addDrive(vm: Ref, vdi: Ref | undefined, more: Record<string, XapiValue> = {}): Promise<Ref> {
+    return this.text('VBD.create', { VM: vm, VDI: vdi ?? '', empty: vdi === undefined, ...more })
+  }
+
+  /** The disks of a VM by the number of their drive. */
+  async disksOf(vm: Ref): Promise<Record<string, Ref>> {
+    const drives = await this.#drivesOf(vm)
+    return Object.fromEntries(drives.map(({ userdevice = '', VDI = '' }): [string, Ref] => [userdevice, VDI]))
+  }
+
+  async #drivesOf(vm: Ref): Promise<Record<string, string>[]> {
+    const refs = (await this.record('VM', vm))['VBDs'] as Ref[]
+    return Promise.all(refs.map(ref => this.record('VBD', ref) as Promise<Record<string, string>>))
+  }
+
+  /** Where the fixture driver keeps a disk. */
+  async fileOf(vdi: Ref): Promise<string> {
+    return path.join(this.root, `${await this.text('VDI.get_uuid', vdi)}.raw`)
+  }
+
+  /** Writes a text of at most 16 letters to the start of a disk. */
+  async write(vdi: Ref, text: string): Promise<void> {
+    const file = await open(await this.fileOf(vdi), 'r+')
+    await file.write(Buffer.from(text.padEnd(16, '\0')), 0, 16, 0)
+    await file.close()
+  }
+
+  /** The text at the start of a disk. */
+  async read(vdi: Ref): Promise<string> {
+    const content = await readFile(await this.fileOf(vdi))
+    return content.subarray(0, 16).toString('latin1').replace(/\0+$/, '')
   }
 
   /** How the driver's commands fail from now on. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Box, failureOf } from './box.ts'
 
 let box: Box
@@ -212,5 +212,38 @@ describe('events', () => {
     await box.api.call('event.inject', 'pool', pool)
     expect((await from(['pool'], token, 0)).events).toMatchObject([{ operation: 'mod', ref: pool }])
     expect((await failureOf(box.api.call('event.inject', 'pool', 'x')))[0]).toBe('HANDLE_INVALID')
+  })
+})
+
+describe('events as old clients ask for them', () => {
+  type Event = { readonly class: string; readonly operation: string; readonly ref: string }
+  const next = () => box.api.call('event.next') as Promise<Event[]>
+  afterEach(async () => {
+    await box.api.call('event.unregister', ['*'])
+    await box.api.call('event.unregister', ['vdi', 'pool'])
+  })
+
+  test('come once, in batches, and only of what was registered', async () => {
+    const vdi = await box.makeVdi(sr)
+    await box.api.call('event.register', ['vdi'])
+    await box.api.call('SR.set_name_description', sr, 'not of interest')
+    await box.api.call('VDI.add_tags', vdi, 'x')
+    expect(await next()).toMatchObject([{ class: 'vdi', operation: 'mod', ref: vdi }])
+    const waiting = next()
+    await box.api.call('VDI.destroy', vdi)
+    const later = await waiting
+    expect(later.every(event => event.ref === vdi)).toBe(true)
+  })
+
+  test('need a registration', async () => {
+    expect((await failureOf(next()))[0]).toBe('SESSION_NOT_REGISTERED')
+  })
+
+  test('that nobody fetched are lost at some point, and that is said', async () => {
+    await box.api.call('event.register', ['pool'])
+    for (let count = 0; count < 20_100; count += 1) {
+      await box.api.call('task.destroy', await box.text('task.create', 'short', ''))
+    }
+    expect(await failureOf(next())).toEqual(['EVENTS_LOST'])
   })
 })

@@ -3,8 +3,6 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
@@ -12,6 +10,7 @@ import { makeSystem } from '../../../lib/os/system.ts'
 import { startToolstack, ToolstackBusyError } from '../../../lib/toolstack/toolstack.ts'
 import { connectXapi } from '../../../lib/xapi/XapiEndpoint.ts'
 import { Box } from './box.ts'
+import { bundleServe } from './serveBundle.ts'
 
 let box: Box
 beforeEach(async () => {
@@ -108,11 +107,9 @@ test('when a write fails the client hears of it, and a later write brings what i
   expect(await box.text('pool.get_name_label', pool)).toBe('x')
 })
 
-const bundle = fileURLToPath(new URL(`./.serve-${process.pid}.mjs`, import.meta.url))
+let bundle: string
 beforeAll(async () => {
-  const entryPoints = [fileURLToPath(new URL('./serve.ts', import.meta.url))]
-  const format = { platform: 'node', format: 'esm', packages: 'external' } as const
-  await build({ entryPoints, outfile: bundle, bundle: true, ...format })
+  bundle = await bundleServe()
 })
 afterAll(async () => {
   await rm(bundle)
@@ -143,4 +140,30 @@ test('what was answered before a kill is there after it', async () => {
   }
   expect(names).toEqual(['', 'one'])
   await rm(root, { recursive: true })
+})
+
+test('nothing is attached after a reboot, and what was is plugged in again', async () => {
+  await box.restart({ boot: 'one' })
+  const [sr, broken] = [await box.makeSr(), await box.makeSr()]
+  const [vm, asleep] = [await box.makeVm(), await box.makeVm()]
+  const drive = await box.addDrive(vm, await box.makeVdi(sr))
+  await box.addDrive(asleep, await box.makeVdi(sr))
+  await box.api.call('VM.start', vm, false, false)
+  await box.api.call('VM.start', asleep, false, false)
+  await box.api.call('VM.set_suspend_SR', asleep, sr)
+  await box.api.call('VM.suspend', asleep)
+  await box.restart({ boot: 'one' })
+  expect(await box.text('VM.get_power_state', vm)).toBe('Running')
+  expect(await box.runs('sr_attach')).toHaveLength(2)
+  await box.behave({ sr_attach: { fault: 47, times: 1 } })
+  await box.restart({ boot: 'two' })
+  expect(await box.text('VM.get_power_state', vm)).toBe('Halted')
+  expect(await box.text('VM.get_power_state', asleep)).toBe('Suspended')
+  expect(await box.record('VBD', drive)).toMatchObject({ currently_attached: false })
+  const attached = async (ref: string) => {
+    const [pbd = ''] = (await box.record('SR', ref))['PBDs'] as string[]
+    return box.api.call('PBD.get_currently_attached', pbd)
+  }
+  expect([await attached(sr), await attached(broken)].sort()).toEqual([false, true])
+  expect(box.log.join()).toContain('not plugged again after the reboot')
 })

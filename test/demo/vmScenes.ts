@@ -1,0 +1,197 @@
+import { open, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Connection } from '../../cli/connection.ts'
+import { formatDuration } from '../../cli/format/date.ts'
+import { padEnd } from '../../cli/format/text.ts'
+import type { Ref } from '../../lib/xapi/XapiClient.ts'
+import { mixedDrivers } from '../support/mixedDrivers.ts'
+import { placeOf } from './Cast.ts'
+import { pseudoRandom, readContent, writeScattered } from './content.ts'
+import type { Report } from './Report.ts'
+import type { Stage } from './Stage.ts'
+
+const MIB = 1024 ** 2
+const columnWidth = 26
+
+/** A storage type in the comparison. */
+interface Column {
+  readonly title: string
+  readonly type: string
+  readonly deviceConfig: Readonly<Record<string, string>>
+  readonly write: (machine: Machine, seed: string) => Promise<void>
+  /** Something that differs where the content differs. */
+  readonly read: (machine: Machine) => Promise<string>
+}
+
+/** A VM with one disk. */
+interface Machine {
+  readonly connection: Connection
+  readonly sr: Ref
+  readonly vm: Ref
+}
+
+/** What identifies the disk of a VM. */
+type Identity = Readonly<Record<'uuid' | 'reference' | 'location' | 'drive' | 'VM' | 'content', string>>
+
+interface Result {
+  readonly before: Identity
+  readonly after: Identity
+  readonly took: number
+  /** Whether the snapshot's disk is a snapshot of the disk that the VM has now. */
+  readonly isLinked: boolean
+}
+
+/** `VM.snapshot` and `VM.revert` on storage that reverts in place and on storage that cannot, side by side. */
+export async function vmScenes(stage: Stage, report: Report): Promise<void> {
+  report.heading('A virtual machine goes back: in place, and where that is not possible')
+  const smDir = await mixedDrivers(path.join(stage.paths.root, 'drivers'), ['FileSR'])
+  await stage.withToolstack(
+    async connection => {
+      const columns = [inPlace(stage), byClone(stage)]
+      const results: Result[] = []
+      for (const column of columns) results.push(await revertMachine(connection, report, column))
+      const [first, second] = results
+      if (first === undefined || second === undefined) throw new Error('two columns are compared')
+      showTable(report, columns, [first, second])
+      proveBoth(report, first, second)
+    },
+    { smDir },
+  )
+}
+
+function inPlace({ paths }: Stage): Column {
+  const place = async ({ connection, sr, vm }: Machine) =>
+    placeOf(connection, String(await connection.caller.call('SR.get_uuid', sr)), (await diskOf(connection, vm)).uuid)
+  return {
+    title: 'FileSR',
+    type: 'file',
+    deviceConfig: { location: path.join(paths.root, 'vm-disks') },
+    write: async (machine, seed) => {
+      await writeScattered(await place(machine), seed, 4)
+    },
+    read: async machine => (await readContent(await place(machine))).checksum,
+  }
+}
+
+/** A driver of the time before VDI_REVERT, with disks as plain files. */
+function byClone({ paths }: Stage): Column {
+  const dir = paths.root
+  const file = async ({ connection, vm }: Machine) => path.join(dir, `${(await diskOf(connection, vm)).uuid}.raw`)
+  return {
+    title: 'NoRevertSR',
+    type: 'norevert',
+    deviceConfig: { dir },
+    write: async (machine, seed) => {
+      const disk = await open(await file(machine), 'r+')
+      await disk.write(pseudoRandom(seed, MIB), 0, MIB, 0)
+      await disk.close()
+    },
+    read: async machine => (await readFile(await file(machine))).subarray(0, MIB).toString('base64'),
+  }
+}
+
+async function revertMachine(connection: Connection, report: Report, column: Column): Promise<Result> {
+  const { caller } = connection
+  const machine = await makeMachine(connection, column)
+  await column.write(machine, 'A')
+  const before = await identify(machine, column)
+  const snapshot = await report.step(`VM.snapshot on ${column.title}`, () =>
+    caller.call('VM.snapshot', machine.vm, 'before the update'),
+  )
+  await column.write(machine, 'B')
+  const started = performance.now()
+  await report.step(`VM.revert on ${column.title}`, () => caller.call('VM.revert', String(snapshot)))
+  const took = performance.now() - started
+  const snapped = await diskOf(connection, String(snapshot))
+  const original = await caller.call('VDI.get_snapshot_of', snapped.reference)
+  const after = await identify(machine, column)
+  return { before, after, took, isLinked: original === after.reference }
+}
+
+async function makeMachine(connection: Connection, { title, type, deviceConfig }: Column): Promise<Machine> {
+  const { caller, xapi } = connection
+  const host = await xapi.poolGetMaster()
+  const sr = String(await caller.call('SR.create', host, { ...deviceConfig }, '0', title, '', type, '', false, {}))
+  const size = String(64 * MIB)
+  const disk = { SR: sr, name_label: 'system', virtual_size: size, type: 'user' }
+  const vdi = String(await caller.call('VDI.create', disk))
+  const vm = String(await caller.call('VM.create', { name_label: `VM on ${title}` }))
+  await caller.call('VBD.create', { VM: vm, VDI: vdi, userdevice: '0', bootable: true })
+  return { connection, sr, vm }
+}
+
+async function diskOf({ caller }: Connection, vm: Ref): Promise<{ uuid: string; reference: Ref; drive: Ref }> {
+  const [drive = ''] = (await caller.call('VM.get_VBDs', vm)) as Ref[]
+  const reference = String(await caller.call('VBD.get_VDI', drive))
+  return { uuid: String(await caller.call('VDI.get_uuid', reference)), reference, drive }
+}
+
+async function identify(machine: Machine, column: Column): Promise<Identity> {
+  const { connection, vm } = machine
+  const disk = await diskOf(connection, vm)
+  const location = String(await connection.caller.call('VDI.get_location', disk.reference))
+  const uuid = String(await connection.caller.call('VM.get_uuid', vm))
+  return { ...disk, location, VM: uuid, content: await column.read(machine) }
+}
+
+function showTable(report: Report, columns: readonly Column[], results: readonly [Result, Result]): void {
+  const { bold, green, yellow } = report.colours
+  const row = (name: string, cells: readonly string[]) => `  ${padEnd(name, 24)}${cells.join('')}`.trimEnd()
+  const cell = (text: string, paint: (text: string) => string = same) => paint(padEnd(text, columnWidth))
+  report.line(
+    `\n${row(
+      '',
+      columns.map(({ title }) => cell(title, bold)),
+    )}`,
+  )
+  report.line(
+    row(
+      'content',
+      results.map(({ before, after }) => contentCell(before.content === after.content)),
+    ),
+  )
+  for (const part of ['uuid', 'reference', 'location', 'drive'] as const) {
+    const cells = results.map(({ before, after }) =>
+      before[part] === after[part] ? cell('stayed', green) : cell('changed', yellow),
+    )
+    report.line(row(part === 'drive' ? 'drive of the VM (VBD)' : `disk ${part}`, cells))
+  }
+  report.line(
+    row(
+      'snapshot is of',
+      results.map(({ isLinked }) => cell(isLinked ? "the VM's disk" : 'another disk')),
+    ),
+  )
+  report.line(
+    row(
+      'VM.revert took',
+      results.map(({ took }) => cell(formatDuration(took))),
+    ),
+  )
+  report.line('')
+  function contentCell(isBack: boolean): string {
+    return isBack ? cell('as at the snapshot', green) : cell('NOT as at the snapshot', yellow)
+  }
+}
+
+function same(text: string): string {
+  return text
+}
+
+function proveBoth(report: Report, first: Result, second: Result): void {
+  const stayed = (part: keyof Identity) => first.before[part] === first.after[part]
+  report.prove('in place, nothing that tracks the disk loses it', {
+    content: stayed('content'),
+    uuid: stayed('uuid'),
+    reference: stayed('reference'),
+    location: stayed('location'),
+    drive: stayed('drive'),
+    snapshots: first.isLinked,
+  })
+  report.prove('by a clone, the content is back on another disk', {
+    content: second.before.content === second.after.content,
+    'VM uuid': second.before.VM === second.after.VM,
+    'another disk': second.before.uuid !== second.after.uuid && second.before.reference !== second.after.reference,
+    'snapshots follow': second.isLinked,
+  })
+}
