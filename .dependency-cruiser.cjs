@@ -7,8 +7,18 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    { name: 'lib-knows-no-driver', severity: 'error', from: { path: '^lib' }, to: { path: '^(drivers|cli|xe|bin|test)' } },
-    { name: 'drivers-know-no-program', severity: 'error', from: { path: '^drivers' }, to: { path: '^(cli|xe|bin|test)' } },
+    {
+      name: 'lib-knows-no-driver',
+      severity: 'error',
+      from: { path: '^lib' },
+      to: { path: '^(drivers|cli|xe|bin|test)' },
+    },
+    {
+      name: 'drivers-know-no-program',
+      severity: 'error',
+      from: { path: '^drivers' },
+      to: { path: '^(cli|xe|bin|test)' },
+    },
     { name: 'plugins-load-no-cli', severity: 'error', from: { path: '^bin/[A-Z]' }, to: { path: '^(cli|xe|test)' } },
     {
       name: 'nothing-unused-from-tests',
