@@ -187,7 +187,7 @@ test('a read whose kept connection has died is sent again, a write is not', asyn
   expect(await failure(session.call('SR.set_name_label', 'r', 'x'))).toBeInstanceOf(XapiTransportError)
 })
 
-test.each(['', 'unix:relative', 'ftp://host', 'https://host', 'http://user:password@host', 'nonsense'])(
+test.each(['', 'unix:relative', 'ftp://host', 'https://user:password@host', 'http://user:password@host', 'nonsense'])(
   'the url %s is refused without being shown',
   url => {
     const attempt = () => connectXapi(url, { effects: new Effects(''), paths: new Paths('/') })
