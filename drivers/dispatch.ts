@@ -21,7 +21,7 @@ export async function answerWith(driver: Driver, request: Request, system?: Syst
   }
 }
 
-async function execute(driver: Driver, request: Request, system: System | undefined): Promise<unknown> {
+async function execute(driver: Driver, request: Request, system?: System): Promise<unknown> {
   const { context, close } = makeContext(request, system)
   const started = context.system.now()
   context.log.info(

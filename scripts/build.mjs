@@ -15,7 +15,7 @@ const outputs = new Map([
   ...programs.map(name => [inRoot('bin', name), stem(name)]),
   ...(await scriptsIn(inRoot('bin', 'drivers'))).map(name => [inRoot('bin', 'drivers', name), `${stem(name)}.driver`]),
   ...['demo', 'bench', 'lab'].map(name => [inRoot('test', name, 'main.ts'), name]),
-  ...['agent', 'recorder'].map(name => [inRoot('test', 'lab', name, 'main.ts'), `lab-${name}`]),
+  ...['agent', 'link', 'recorder'].map(name => [inRoot('test', 'lab', name, 'main.ts'), `lab-${name}`]),
 ])
 
 /** Keeps a driver out of its plugin's first file. */

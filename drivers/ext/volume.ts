@@ -108,7 +108,8 @@ async function wipe(run: Run, device: string): Promise<void> {
   const zeroes: Argv = ['dd', 'if=/dev/zero', `of=${device}`, 'bs=1M', 'count=10']
   try {
     const { exitCode } = await run([...zeroes, 'oflag=direct'], { okExitCodes: [0, 1] })
-    if (exitCode !== 0) await run(zeroes)
+    // Through the page cache an error of the device shows when it is flushed.
+    if (exitCode !== 0) await run([...zeroes, 'conv=fsync'])
   } catch (error) {
     throw new SmError('LVMWrite', error instanceof Error ? error.message : String(error), { cause: error })
   }

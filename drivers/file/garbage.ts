@@ -1,11 +1,12 @@
 import type { VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 import { findCollectorLeftovers, uuidOfVhd } from './layout.ts'
+import { forgetUuid } from './records.ts'
 import { scanDirectory } from './scan.ts'
 
 /**
  * Deletes what no visible disk needs: hidden leaves, and hidden nodes all of whose children are such. Leaves first, so
- * that an interruption never leaves a child without its parent. What a collector was working on stays. Runs under the SR
+ * that an interruption never leaves a child without its parent, and their records with them. What a collector was working on stays. Runs under the SR
  * lock.
  */
 export async function collectGarbage(sr: FileFamilySR): Promise<void> {
@@ -14,6 +15,7 @@ export async function collectGarbage(sr: FileFamilySR): Promise<void> {
   const settled = vhds.map(row => (journals.has(uuidOfVhd(row.name)) ? { ...row, hidden: false } : row))
   for (const row of garbageLeavesFirst(settled)) {
     await sr.context.system.files.unlinkIfPresent(sr.file(row.name))
+    await forgetUuid(sr, uuidOfVhd(row.name))
     sr.context.log.info(`deleted unused base copy ${uuidOfVhd(row.name)}`)
   }
 }

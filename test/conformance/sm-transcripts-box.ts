@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process'
 import * as fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { Effects } from '../../lib/os/effects.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
+import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Executor.ts'
 import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
+import { projectRoot } from '../support/World.ts'
 import { connectXapi, type XapiEndpoint } from '../../lib/xapi/XapiEndpoint.ts'
 import type { XapiValue } from '../../lib/xapi/XapiClient.ts'
 
@@ -13,7 +14,17 @@ export const HOST_REF = 'OpaqueRef:host-0001'
 export const SR_REF = 'OpaqueRef:sr-0006'
 const HOST_UUID = 'bb000000-0000-4000-8000-000000000001'
 const CONTROL_DOMAIN_UUID = 'bb000000-0000-4000-8000-0000000000d0'
-const PLUGIN = path.join(import.meta.dirname, '../../bin/FileSR')
+
+/** The SR that a recording is about, and what its placeholders stand for here. */
+export interface BoxSr {
+  readonly uuid: string
+  readonly plugin: 'FileSR' | 'EXTSR' | 'NFSSR'
+  readonly type: string
+  readonly deviceConfig: Readonly<Record<string, string>>
+  readonly places: readonly (readonly [recorded: string, ours: string])[]
+  /** How the plugin is run; by default as a process. */
+  readonly runProgram?: RunProgram
+}
 
 /** What one execution of the plugin said. */
 export interface Answer {
@@ -29,27 +40,27 @@ printf "<?xml version='1.0'?><methodResponse><params><param><value><string>True<
 `
 
 /**
- * A host with one file SR that nothing is known of yet: a temporary `SM_ROOT`, the starting database of the recordings
+ * A host with one SR that nothing is known of yet, by default a file SR: a temporary `SM_ROOT`, the starting database of the recordings
  * behind a toolstack, and the real plugin executable.
  */
 export class Box {
   readonly directory: string
-  readonly srUuid: string
+  readonly #sr: BoxSr
   readonly system: System = makeSystem(new Effects(''))
   readonly paths: Paths
   #toolstack: Toolstack | undefined
   #endpoint: XapiEndpoint | undefined
   #session = ''
 
-  private constructor(directory: string, srUuid: string) {
+  private constructor(directory: string, sr: BoxSr) {
     this.directory = directory
-    this.srUuid = srUuid
+    this.#sr = sr
     this.paths = new Paths(path.join(directory, 'root'))
   }
 
-  static async open(srUuid: string): Promise<Box> {
+  static async open(sr: string | BoxSr): Promise<Box> {
     const directory = await fs.realpath(await fs.mkdtemp(path.join(os.tmpdir(), 'sm-box-')))
-    const box = new Box(directory, srUuid)
+    const box = new Box(directory, typeof sr === 'string' ? fileSr(sr, directory) : sr)
     try {
       await box.#start()
       return box
@@ -59,14 +70,18 @@ export class Box {
     }
   }
 
-  /** Stands for the scratch file system of the recordings. */
-  get scratch(): string {
-    return path.join(this.directory, 'fs')
+  get srUuid(): string {
+    return this.#sr.uuid
   }
 
-  /** The SR's `device_config:location`. */
+  /** Recorded paths and ours. */
+  get places(): BoxSr['places'] {
+    return [...this.#sr.places, ['', this.paths.root]]
+  }
+
+  /** The SR's files: while it is attached, or of a file SR always. */
   get location(): string {
-    return path.join(this.scratch, 'sr')
+    return this.#sr.deviceConfig['location'] ?? this.mountPoint
   }
 
   get mountPoint(): string {
@@ -94,16 +109,10 @@ export class Box {
       SM_LOG: path.join(this.directory, 'sm.log'),
       ...(fist === undefined ? {} : { SM_FIST: fist, VITEST: 'true' }),
     }
-    return new Promise((resolve, reject) => {
-      const child = spawn(PLUGIN, [request], { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
-      const [out, err]: [Buffer[], Buffer[]] = [[], []]
-      child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
-      child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-      child.on('error', reject)
-      child.on('close', exitCode => {
-        resolve({ exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
-      })
-    })
+    const runProgram = this.#sr.runProgram ?? makeRunProgram(this.system.files, this.system.newUuid, this.directory)
+    const outcome = await runProgram(path.join(projectRoot, 'bin', this.#sr.plugin), request, env)
+    const { exitCode = null, stdout, stderr } = outcome
+    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
   }
 
   /** The calls of `tapdisk-pause` since the last look, as XML-RPC documents. */
@@ -129,7 +138,7 @@ export class Box {
   }
 
   async #start(): Promise<void> {
-    await fs.mkdir(this.scratch)
+    await fs.mkdir(scratchIn(this.directory))
     await this.#installPlugins()
     await this.#writeDatabase()
     this.#toolstack = await startToolstack({
@@ -147,7 +156,8 @@ export class Box {
     const [drivers, plugins] = [path.join(this.directory, 'sm'), path.join(this.directory, 'plugins')]
     await fs.mkdir(drivers)
     await fs.mkdir(plugins)
-    await fs.symlink(PLUGIN, path.join(drivers, 'FileSR'))
+    const { plugin } = this.#sr
+    await fs.symlink(path.join(projectRoot, 'bin', plugin), path.join(drivers, plugin))
     await fs.writeFile(path.join(plugins, 'tapdisk-pause'), TAPDISK_PAUSE, { mode: 0o755 })
   }
 
@@ -158,8 +168,8 @@ export class Box {
       VM: {
         'OpaqueRef:vm-0003': { uuid: CONTROL_DOMAIN_UUID, is_control_domain: true, resident_on: HOST_REF },
       },
-      SR: { [SR_REF]: { uuid: this.srUuid, type: 'file' } },
-      PBD: { 'OpaqueRef:pbd-0007': { host: HOST_REF, SR: SR_REF, device_config: { location: this.location } } },
+      SR: { [SR_REF]: { uuid: this.srUuid, type: this.#sr.type } },
+      PBD: { 'OpaqueRef:pbd-0007': { host: HOST_REF, SR: SR_REF, device_config: this.#sr.deviceConfig } },
     }
     const state = path.join(this.paths.toolstackState, 'toolstack')
     await fs.mkdir(state, { recursive: true })
@@ -177,4 +187,15 @@ export class Box {
     const points = table.split('\n').map(line => line.split(' ')[4] ?? '')
     return points.filter(point => point.startsWith(`${this.directory}/`))
   }
+}
+
+/** Stands for the scratch file system of the recordings. */
+function scratchIn(directory: string): string {
+  return path.join(directory, 'fs')
+}
+
+function fileSr(uuid: string, directory: string): BoxSr {
+  const scratch = scratchIn(directory)
+  const deviceConfig = { location: path.join(scratch, 'sr') }
+  return { uuid, plugin: 'FileSR', type: 'file', deviceConfig, places: [['{FS}', scratch]] }
 }

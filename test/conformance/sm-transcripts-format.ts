@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import path from 'node:path'
+import { projectRoot } from '../support/World.ts'
 
 /** One line of a recorded scenario, see `test/fixtures/sm-transcripts/README.md`. */
 export type Line = Step | GuestWrites | Content | { readonly kind: 'scenario' | 'end' }
@@ -14,6 +15,7 @@ export interface Step {
   readonly fists?: readonly string[]
   readonly request: string
   readonly response: string
+  readonly stderr?: string
   readonly fault?: readonly [code: number, text: string]
   readonly trace: readonly TraceEvent[]
   readonly db: Changes
@@ -43,6 +45,7 @@ export interface FileFacts {
   readonly size?: number
   readonly mode?: string
   readonly nlink?: number
+  readonly dir?: boolean
   readonly content?: string
   readonly vhd?: Fields
 }
@@ -63,7 +66,7 @@ export interface Content {
   readonly chain: readonly string[]
 }
 
-const FIXTURES = path.join(import.meta.dirname, '../fixtures/sm-transcripts')
+const FIXTURES = path.join(projectRoot, 'test/fixtures/sm-transcripts')
 
 export function readTranscript(scenario: string): Line[] {
   const lines = fs

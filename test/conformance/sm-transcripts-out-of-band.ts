@@ -23,6 +23,9 @@ const NEW_LEAF = `${LEAF}.new`
 const PARENT = 'f11e0000-0000-4000-8000-000000000b01.vhd'
 const SECOND = 'f11e0000-0000-4000-8000-000000000b02.vhd'
 
+/** The share has lost its hard links. The reference finds that out when the answer is not there, here it is found out by an attach. */
+const withoutHardLinks: Deed = ({ at }) => fs.writeFile(at('sm-hardlink.conf'), '0')
+
 /** What somebody did to the directory before a step, by scenario and number of the step (its label tells). */
 const deeds: Readonly<Record<string, Deed>> = {
   'file-lifecycle 24': async ({ tool, at }) => {
@@ -43,6 +46,8 @@ const deeds: Readonly<Record<string, Deed>> = {
     await fs.rename(at(NEW_LEAF), at(LEAF))
   },
   'file-interrupted 11': ({ tool, at }) => tool.snapshot(at(SECOND), at(PARENT)),
+  'nfs3-basic 25': withoutHardLinks,
+  'nfs4-basic 25': withoutHardLinks,
   'file-interrupted 12': ({ tool, at }) => tool.setHidden(at(PARENT), true),
 }
 

@@ -29,7 +29,7 @@ export function recordedOutcome(step: Step, before: State | undefined, srUuid: s
   const state = step.state === 'unchanged' ? before : step.state
   return {
     exitCode: 0,
-    stderr: '',
+    stderr: step.stderr ?? '',
     ...answerFacts(step.response),
     changes: comparable(step.db),
     pauses: step.trace.filter(({ x }) => x === 'host.call_plugin').map(({ a }) => a?.slice(2)),
@@ -52,7 +52,7 @@ export async function ourOutcome(
   })
   return {
     exitCode: answer.exitCode,
-    stderr: answer.stderr,
+    stderr: names.toRecorded(answer.stderr),
     fault: facts.fault && [facts.fault[0], facts.fault[1] === undefined ? undefined : names.toRecorded(facts.fault[1])],
     response: names.valueToRecorded(facts.response),
     changes: names.valueToRecorded(comparable(changes)) as Changes,
@@ -117,8 +117,9 @@ export async function filesIn(directory: string, names: Names): Promise<Record<s
 
 async function factsOf(file: string): Promise<FileFacts> {
   const stat = await fs.stat(file)
+  if (stat.isDirectory()) return { dir: true }
   const facts = { size: stat.size, mode: `0o${(stat.mode & 0o777).toString(8)}`, nlink: stat.nlink }
-  if (file.endsWith('.txt')) return { ...facts, content: await fs.readFile(file, 'utf8') }
+  if (file.endsWith('.txt') || file.endsWith('.conf')) return { ...facts, content: await fs.readFile(file, 'utf8') }
   if (!file.endsWith('.vhd')) return facts
   const content = await fs.readFile(file)
   return content.toString('latin1', content.length - 512, content.length - 504) === 'conectix'

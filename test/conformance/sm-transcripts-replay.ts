@@ -42,10 +42,7 @@ export class Replay {
   constructor(scenario: string, box: Box) {
     this.#scenario = scenario
     this.#box = box
-    this.#names = new Names([
-      ['{FS}', box.scratch],
-      ['', box.paths.root],
-    ])
+    this.#names = new Names(box.places)
   }
 
   async step(step: Step): Promise<Replayed> {

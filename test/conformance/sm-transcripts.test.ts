@@ -8,6 +8,9 @@ import { Replay, srUuidOf } from './sm-transcripts-replay.ts'
 
 const SCENARIOS = ['file-lifecycle', 'file-data', 'file-errors', 'file-fist', 'file-interrupted', 'file-misc']
 
+/** Those that need the lab: test/lab/sm-transcripts.test.ts. */
+const LAB_SCENARIOS = ['ext-basic', 'nfs3-basic', 'nfs4-basic']
+
 /** Half a minute for all on an idle machine with two cores. */
 const TIMEOUT_MS = 240_000
 
@@ -38,7 +41,7 @@ describe.concurrent('FileSR does what the reference was recorded doing', () => {
 
 describe('a deviation from the reference', () => {
   const documented = fs.readFileSync(path.join(import.meta.dirname, '../../docs/differences.md'), 'utf8')
-  const recorded = SCENARIOS.flatMap(scenario =>
+  const recorded = [...SCENARIOS, ...LAB_SCENARIOS].flatMap(scenario =>
     readTranscript(scenario).flatMap(line => (line.kind === 'step' ? [`${scenario} ${line.n}`, line.cmd] : [])),
   )
 

@@ -28,7 +28,7 @@ export interface Sample {
   readonly offset: number
 }
 
-interface Effect {
+export interface Effect {
   readonly index: number
   readonly what: string
 }
@@ -55,7 +55,7 @@ export async function effectsOf({ world, act }: Scenario, skip: RegExp): Promise
 
 const takesAll = () => process.env['SM_CRASH_ALL'] !== undefined
 
-function sampled(effects: readonly Effect[], { step, offset }: Sample = { step: 1, offset: 0 }): Effect[] {
+export function sampled(effects: readonly Effect[], { step, offset }: Sample = { step: 1, offset: 0 }): Effect[] {
   return effects.filter((_effect, at) => takesAll() || at % step === offset % step)
 }
 
@@ -129,7 +129,7 @@ export async function survivesKilledRecovery(scenario: Scenario, point: string):
   return indexes.length
 }
 
-async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undefined> {
+export async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undefined> {
   try {
     await act()
     return undefined
@@ -140,7 +140,7 @@ async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError | undef
 }
 
 /** Right after the interruption, before anything was repaired: every disk reads as one of the contents it may have. */
-async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
+export async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
   for (const [uuid, contents] of allowed) {
     if (contents.length === 0 || closedUntilRecovered.includes(uuid)) continue
     expect(contents, `${where}, disk ${uuid}`).toContainEqual(await world.content(uuid).catch(String))
@@ -151,7 +151,7 @@ async function expectContents({ world, allowed, closedUntilRecovered = [] }: Sce
  * After a scan: contents as before, directory and records agree, nothing is left. `thorough`: and another scan finds
  * nothing to do.
  */
-async function expectRecovered(scenario: Scenario, where: string, thorough: boolean): Promise<void> {
+export async function expectRecovered(scenario: Scenario, where: string, thorough: boolean): Promise<void> {
   const { world, allowed, disks } = scenario
   await world.scan()
   for (const [uuid, contents] of allowed) {

@@ -29,27 +29,39 @@ export class Plugin {
   }
 
   create(deviceConfig: Config): Promise<unknown> {
-    return this.ok('sr_create', deviceConfig, { args: ['0'] })
+    return this.ok('sr_create', deviceConfig)
   }
 
   async probe(deviceConfig: Config): Promise<string> {
     return String(await this.ok('sr_probe', deviceConfig))
   }
 
-  /** Runs a command that must fail; also what it wrote to stderr. */
+  /** Runs a command that must fail; also what it wrote to stderr, where it is a process. */
   async fault(
     command: string,
     deviceConfig: Config,
-    members: Record<string, XmlInput> = command === 'sr_create' ? { args: ['0'] } : {},
+    members?: Record<string, XmlInput>,
+    fist?: string,
   ): Promise<{ code: number; message: string; stderr: string }> {
-    const { stdout, stderr } = await this.run(command, deviceConfig, members)
+    const { stdout, stderr } = await this.run(command, deviceConfig, members, fist)
     const answer = decodeMethodResponse(stdout)
     if ('fault' in answer) return { ...answer.fault, stderr }
     throw new Error(`${command} was expected to fail`)
   }
 
-  async run(command: string, deviceConfig: Config, members: Record<string, XmlInput> = {}): Promise<PluginRun> {
-    return (await this.#ask('run', command, deviceConfig, members)) as PluginRun
+  /** `members`: of the request, beyond the usual; `fist`: the plugin's `SM_FIST`. */
+  async run(
+    command: string,
+    deviceConfig: Config,
+    members: Record<string, XmlInput> = command === 'sr_create' ? { args: ['0'] } : {},
+    fist = '',
+  ): Promise<PluginRun> {
+    return (await this.#ask('run', command, deviceConfig, members, fist)) as PluginRun
+  }
+
+  /** Runs a command, whatever comes of it: its outside effects, in order. */
+  async trace(command: string, deviceConfig: Config): Promise<string[]> {
+    return (await this.#ask('trace', command, deviceConfig)) as string[]
   }
 
   call(method: string, ...args: unknown[]): Promise<unknown> {

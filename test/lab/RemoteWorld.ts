@@ -4,6 +4,7 @@ import type { Guest } from './Guest.ts'
 /** The part of a world that tests use: it may be here or in a guest. */
 export type AnyWorld = Pick<
   World,
+  | 'addHost'
   | 'call'
   | 'clone'
   | 'close'
@@ -20,6 +21,7 @@ export type AnyWorld = Pick<
   | 'putFile'
   | 'record'
   | 'records'
+  | 'request'
   | 'restore'
   | 'revert'
   | 'root'
@@ -40,6 +42,7 @@ type Method = {
 }[keyof AnyWorld]
 
 const METHODS: readonly Method[] = [
+  'addHost',
   'call',
   'clone',
   'close',
@@ -56,6 +59,7 @@ const METHODS: readonly Method[] = [
   'putFile',
   'record',
   'records',
+  'request',
   'restore',
   'revert',
   'save',

@@ -11,7 +11,7 @@ describeLab('NFSSR', () => {
   let plugin: Plugin
   beforeAll(async () => {
     guest = await sharedGuest()
-    await guest.run('modules nfsv3 nfsv4; mountpoint -q /srv/nfs || nfs_server 300M')
+    await guest.run('mountpoint -q /srv/nfs || nfs_server 300M')
     plugin = await Plugin.start(guest, { plugin: 'NFSSR', srUuid: SR })
   })
   afterEach(async () => {
@@ -158,6 +158,15 @@ describeLab('NFSSR', () => {
       expect((await plugin.fault('sr_attach', EXPORT)).code).toBe(461)
       expect(await mountOptions()).toBe('')
       await guest.run('mount -o remount,rw /srv/nfs')
+    })
+
+    test('an export in which root may not make a directory (88)', async () => {
+      await guest.run(
+        "chmod 755 /srv/nfs/export; exportfs -o rw,root_squash,insecure,sync,no_subtree_check '*:/export'",
+      )
+      expect((await plugin.fault('sr_create', EXPORT)).code).toBe(88)
+      await guest.run('exportfs -ra')
+      expect(await mountOptions()).toBe('')
     })
 
     test('sr_scan of what is not attached (47), and sr_detach while a file is open (74)', async () => {

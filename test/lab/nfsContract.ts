@@ -9,7 +9,7 @@ import { createRemoteWorld } from './RemoteWorld.ts'
 export function describeNfsContract(nfsversion: string, sample: Sample): void {
   describeLab(`NFSSR, version ${nfsversion}`, () => {
     beforeAll(async () => {
-      await (await sharedGuest()).run('modules nfsv3 nfsv4; nfs_server 128M')
+      await (await sharedGuest()).run('nfs_server 128M')
     })
     afterAll(async () => {
       await (await sharedGuest()).run('rm -rf /srv/nfs/export/*')

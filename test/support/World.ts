@@ -10,7 +10,7 @@ import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
 import { decodeMethodResponse, encodeMethodCall, type XmlInput } from '../../lib/smapi/xmlrpc.ts'
 import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Executor.ts'
-import { startToolstack, type Toolstack } from '../../lib/toolstack/toolstack.ts'
+import { startToolstack, type TcpListener, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { scanDirectory } from '../../lib/vhd/scan.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
@@ -29,6 +29,9 @@ export interface Disk {
   readonly uuid: string
 }
 
+/** Records by class and reference. */
+type Database = Record<string, Record<string, Record<string, unknown>>>
+
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
   readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
@@ -36,6 +39,10 @@ export interface WorldOptions {
   readonly smConfig?: Readonly<Record<string, string>>
   /** The SR that the storage is of, where it is there already: it is attached and not created. */
   readonly srUuid?: string
+  /** Where its toolstack also listens, for other hosts. */
+  readonly listen?: TcpListener
+  /** Directory of the host plugins; by default those of the fixtures. */
+  readonly hostPluginDir?: string
   /** How plugins are run; by default as processes. */
   readonly runProgram?: RunProgram
 }
@@ -101,7 +108,8 @@ export class World {
       system: this.system,
       paths: this.paths,
       smDir: path.join(projectRoot, 'bin'),
-      hostPluginDir: path.join(projectRoot, 'test/fixtures/host-plugins'),
+      hostPluginDir: path.join(projectRoot, this.options.hostPluginDir ?? 'test/fixtures/host-plugins'),
+      ...(this.options.listen === undefined ? {} : { listen: this.options.listen }),
       runProgram: this.#runProgram,
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
@@ -184,10 +192,21 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
+  /** Makes a second host in the pool and returns its reference. */
+  async addHost(): Promise<string> {
+    const ref = `OpaqueRef:${crypto.randomUUID()}`
+    await this.edit(objects => {
+      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true } })
+    })
+    return ref
+  }
+
   /** Makes a disk of its own tree the snapshot of another disk, as a restore from elsewhere does. */
   async declareSnapshot(snapshot: Disk, of: Disk): Promise<Disk> {
-    await this.editVdis(vdi => {
-      if (vdi['uuid'] === snapshot.uuid) Object.assign(vdi, { is_a_snapshot: true, snapshot_of: of.ref })
+    await this.edit(objects => {
+      for (const vdi of Object.values(objects['VDI'] ?? {})) {
+        if (vdi['uuid'] === snapshot.uuid) Object.assign(vdi, { is_a_snapshot: true, snapshot_of: of.ref })
+      }
     })
     return snapshot
   }
@@ -315,15 +334,13 @@ export class World {
     }
   }
 
-  /** Changes VDI records behind the toolstack's back: what clients cannot set. */
-  protected async editVdis(edit: (vdi: Record<string, unknown>) => void): Promise<void> {
+  /** Changes the database behind the toolstack's back: what clients cannot set. */
+  protected async edit(change: (objects: Database) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
     const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
-    const state = JSON.parse(await fs.readFile(file, 'utf8')) as {
-      objects: { VDI: Record<string, Record<string, unknown>> }
-    }
-    for (const vdi of Object.values(state.objects.VDI)) edit(vdi)
+    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: Database }
+    change(state.objects)
     await fs.writeFile(file, JSON.stringify(state))
     await this.start()
   }

@@ -65,7 +65,12 @@ export class PluginBench {
   }
 
   /** Runs a command; `members` are those of the request beyond the usual. */
-  async run(command: string, deviceConfig: Config, members: Record<string, XmlInput> = {}): Promise<PluginRun> {
+  async run(
+    command: string,
+    deviceConfig: Config,
+    members: Record<string, XmlInput> = {},
+    fist = '',
+  ): Promise<PluginRun> {
     const session = String(await this.call('session.login_with_password', 'root', ''))
     await this.call('session.add_to_other_config', session, '_sm_session', this.#srRef)
     const sr = command === 'sr_probe' ? {} : { sr_ref: this.#srRef, sr_uuid: this.#options.srUuid }
@@ -80,9 +85,18 @@ export class PluginBench {
     }
     const program = path.join(projectRoot, 'bin', this.#options.plugin)
     const run = this.#options.asProcess === true ? runAsProcess : runInAgent
-    const { stdout, stderr, ...end } = await run(program, encodeMethodCall(command, [request]), this.#environment())
+    const { stdout, stderr, ...end } = await run(program, encodeMethodCall(command, [request]), this.#environment(fist))
     if (end.exitCode !== 0) throw new Error(`${program} ended with ${end.exitCode ?? end.signal}: ${stderr.toString()}`)
     return { stdout: stdout.toString(), stderr: stderr.toString() }
+  }
+
+  /** The outside effects of a command, in order, without their numbers. */
+  async trace(command: string, deviceConfig: Config): Promise<string[]> {
+    const file = path.join(this.#paths.root, 'trace')
+    await this.run(command, deviceConfig, { args: ['0'] }, `trace:${file}`)
+    const text = await fs.readFile(file, 'utf8')
+    await fs.rm(file)
+    return text.split('\n').flatMap(line => /^\d+ (.*)$/.exec(line)?.[1] ?? [])
   }
 
   /** XenAPI, as root. */
@@ -110,13 +124,14 @@ export class PluginBench {
     await this.#toolstack.close()
   }
 
-  #environment(): Record<string, string> {
+  #environment(fist: string): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
       ORIGINATOR: 'SM',
       SM_ROOT: this.#paths.root,
       SM_XAPI_URL: this.#toolstack.url,
       SM_LOG: '/tmp/SMlog',
+      SM_FIST: fist,
     }
   }
 }

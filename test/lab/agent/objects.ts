@@ -3,13 +3,19 @@ import { World, type WorldOptions } from '../../support/World.ts'
 import type { Question } from '../protocol.ts'
 import { LoopLvm } from './LoopLvm.ts'
 import { LvmBench } from './LvmBench.ts'
+import { LossyLink } from './LossyLink.ts'
+import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
+import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
 const classes = {
   World: (options: unknown) => makeWorld(options as WorldOptions),
   PluginBench: (options: unknown) => PluginBench.start(options as BenchOptions),
   LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
+  OtherHost: (options: unknown) => OtherHost.start(options as OtherHostOptions),
+  TranscriptPlayer: (options: unknown) => TranscriptPlayer.open(options as TranscriptOptions),
+  LossyLink: (options: unknown) => LossyLink.start(options as { port: number }),
 }
 
 export type ClassName = keyof typeof classes
@@ -38,8 +44,9 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 }
 
 /** What a test may know of an object without asking. */
-function factsOf(made: World | PluginBench | LvmBench): Record<string, string> {
-  if (made instanceof LvmBench) return {}
+function factsOf(made: object): Record<string, string> {
   if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
+  if (made instanceof OtherHost) return { root: made.root }
+  if (!(made instanceof World)) return {}
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }

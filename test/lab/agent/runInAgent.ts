@@ -6,42 +6,64 @@ import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
 import { LVHDSR } from '../../../drivers/LVHDSR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
-import { answerTo, type Plugin } from '../../../drivers/SRCommand.ts'
+import { answerTo } from '../../../drivers/SRCommand.ts'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Files } from '../../../lib/os/files.ts'
+import { makeSystem } from '../../../lib/os/system.ts'
 import type { DriverInfo } from '../../../lib/smapi/DriverInfo.ts'
+import type { Request } from '../../../lib/smapi/Request.ts'
 import { makeRunProgram, type RunProgram } from '../../../lib/toolstack/storage/Executor.ts'
-
-const plugin = (info: DriverInfo, driver: Driver): Plugin => ({
-  info,
-  answer: request => answerWith(driver, request),
-})
+import { breakLink, mendLink } from './LossyLink.ts'
 
 /** The plugins that this process can be, by the names of their executables. */
-const plugins: Readonly<Record<string, Plugin>> = {
-  EXTSR: plugin(extSrInfo, EXTSR),
-  FileSR: plugin(fileSrInfo, FileSR),
-  LVHDSR: plugin(lvhdSrInfo, LVHDSR),
-  LVMSR: plugin(lvhdSrInfo, LVHDSR),
-  NFSSR: plugin(nfsSrInfo, NFSSR),
+const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly driver: Driver }>> = {
+  EXTSR: { info: extSrInfo, driver: EXTSR },
+  FileSR: { info: fileSrInfo, driver: FileSR },
+  LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
+  NFSSR: { info: nfsSrInfo, driver: NFSSR },
 }
+
+/** A client of NFS 4 has no time limit for finding its state again, so the server comes back: after more than its lease. */
+const LONGEST_OUTAGE_MS = 12_000
 
 /** Runs a program as a process. */
 export const runAsProcess: RunProgram = makeRunProgram(new Files(new Effects('')), () => crypto.randomUUID(), '/tmp')
 
 /**
  * Runs a plugin in this process, which in a guest saves the second that a process takes to start. What is to be killed,
- * and whatever is no plugin, gets a process.
+ * and whatever is no plugin, gets a process. An entry `outage=cut@N` of `SM_FIST` breaks the guest's `LossyLink` before the
+ * N-th effect and mends it before the next; with `@N-` it stays broken until the call has ended,
+ * or for some seconds.
  */
 export const runInAgent: RunProgram = async (program, argument, environment) => {
   const plugin = plugins[path.basename(program)]
-  if (plugin === undefined || kills(environment['SM_FIST'])) return runAsProcess(program, argument, environment)
-  const answer = await withEnvironment(environment, () => answerTo(plugin, [argument]))
-  return { exitCode: 0, signal: undefined, stdout: Buffer.from(answer), stderr: Buffer.alloc(0) }
+  const fist = environment['SM_FIST'] ?? ''
+  if (plugin === undefined || kills(fist)) return runAsProcess(program, argument, environment)
+  const system = makeSystem(new Effects(fist, outageOf(fist)))
+  const limit = setTimeout(mendLink, LONGEST_OUTAGE_MS)
+  const answer = (request: Request) => answerWith(plugin.driver, request, system)
+  try {
+    const document = await withEnvironment(environment, () => answerTo({ info: plugin.info, answer }, [argument]))
+    return { exitCode: 0, signal: undefined, stdout: Buffer.from(document), stderr: Buffer.alloc(0) }
+  } finally {
+    clearTimeout(limit)
+    mendLink()
+  }
+}
+
+/** What breaks and mends the link as the plugin's effects come. */
+function outageOf(fist: string): ((index: number) => void) | undefined {
+  const [, outage, first, open] = /(?:^|,)outage=(cut|mute)@(\d+)(-?)(?:,|$)/.exec(fist) ?? []
+  if (outage !== 'cut' && outage !== 'mute') return undefined
+  return index => {
+    if (index === Number(first)) breakLink(outage)
+    if (index === Number(first) + 1 && open === '') mendLink()
+  }
 }
 
 /** Whether something other than a trace or an error is asked for. */
-function kills(fist = ''): boolean {
+function kills(fist: string): boolean {
   return fist.split(',').some(entry => entry !== '' && !entry.startsWith('trace:') && !entry.includes('='))
 }
 

@@ -61,6 +61,19 @@ devices {
 CONF
 }
 
+# mapped_disk NAME: /dev/mapper/NAME, with the device-mapper table of standard input
+mapped_disk() {
+  modules dm-mod
+  dmsetup create "$1" --noudevsync --noudevrules
+  dmsetup mknodes "$1"
+}
+
+# drop_mapped NAME: ends it, where it is
+drop_mapped() {
+  if dmsetup info "$1" >/dev/null 2>&1; then dmsetup remove --noudevsync --noudevrules "$1"; fi
+  rm -f "/dev/mapper/$1"
+}
+
 # --- udev and systemd -----------------------------------------------------------------------------------------------
 
 # udev_start: udevd with the links of SCSI disks that storage managers look for
@@ -103,11 +116,17 @@ nfs_server() {
   # An overlay cannot be the root of what NFSv4 exports.
   printf '[exports]\nrootdir=/srv/nfs\n' >/etc/nfs.conf
   echo '/export *(rw,no_root_squash,no_subtree_check,insecure,sync)' >/etc/exports
-  rpcbind -w
-  rpc.statd --no-notify
+  nfs_client
   exportfs -ra
   nfs_start
   rpc.mountd
+}
+
+# nfs_client: what a guest needs to mount exports of another one; nfs_server has it too
+nfs_client() {
+  modules nfsv3 nfsv4
+  rpcbind -w
+  rpc.statd --no-notify
 }
 
 # nfs_start, nfs_stop: an outage of the server; what it exports stays
