@@ -140,7 +140,10 @@ export async function outcomeOf(act: () => Promise<unknown>): Promise<XapiError 
 }
 
 /** Right after the interruption, before anything was repaired: every disk reads as one of the contents it may have. */
-export async function expectContents({ world, allowed, closedUntilRecovered = [] }: Scenario, where: string): Promise<void> {
+export async function expectContents(
+  { world, allowed, closedUntilRecovered = [] }: Scenario,
+  where: string,
+): Promise<void> {
   for (const [uuid, contents] of allowed) {
     if (contents.length === 0 || closedUntilRecovered.includes(uuid)) continue
     expect(contents, `${where}, disk ${uuid}`).toContainEqual(await world.content(uuid).catch(String))
