@@ -10,7 +10,10 @@ export default defineConfig({
     // A guest has one processor, so each worker may have one.
     maxWorkers: '100%',
     projects: [
-      { extends: true, test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab } },
+      {
+        extends: true,
+        test: { name: 'here', include: ['test/**/*.test.ts'], exclude: lab, setupFiles: ['test/support/seed.ts'] },
+      },
       {
         extends: true,
         test: {

@@ -1,5 +1,6 @@
 import { checksumStruct, fuFooter, fuHeader } from 'vhd-lib/_structs.js'
-import { type Batmap, complementOfSum } from '../lib/vhd/Batmap.ts'
+import type { Batmap } from '../lib/vhd/Batmap.ts'
+import { complementOfSum } from '../lib/vhd/fields.ts'
 import { EPOCH, SECTOR_SIZE } from '../lib/vhd/layout.ts'
 import { bytesToUuid } from '../lib/vhd/uuid.ts'
 

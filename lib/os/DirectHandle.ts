@@ -11,7 +11,7 @@ class DirectHandle extends ReadHandle {
   readonly #addressOf: (memory: Buffer) => bigint
 
   constructor(fd: number, addressOf: (memory: Buffer) => bigint) {
-    super(fd)
+    super(fd, false)
     this.#addressOf = addressOf
   }
 

@@ -14,17 +14,21 @@ export interface Handle {
 /**
  * A file open for reading only, at the least cost: a scan opens thousands. What cannot wait for a disk or a server is done
  * at once and not handed to another thread: `stat` of an open file, and `close` of one that has nothing to write back.
+ * With `immediate` so are reads: for files that are in memory already, where another thread costs more than the read.
  */
 export class ReadHandle implements Handle {
   readonly fd: number
+  readonly #immediate: boolean
   #reading = 0
   #idle: (() => void) | undefined
 
-  constructor(fd: number) {
+  constructor(fd: number, immediate: boolean) {
     this.fd = fd
+    this.#immediate = immediate
   }
 
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }> {
+    if (this.#immediate) return { bytesRead: fs.readSync(this.fd, buffer, offset, length, position) }
     this.#reading += 1
     try {
       return await new Promise((resolve, reject) => {
@@ -73,10 +77,11 @@ export class ReadHandle implements Handle {
 }
 
 /** Opens for reading. `flags` as for open(2). */
-export async function openForReading(path: string, flags: number): Promise<ReadHandle> {
+export async function openForReading(path: string, flags: number, immediate = false): Promise<ReadHandle> {
+  if (immediate) return new ReadHandle(fs.openSync(path, flags), true)
   return new Promise((resolve, reject) => {
     fs.open(path, flags, (error, fd) => {
-      if (error === null) resolve(new ReadHandle(fd))
+      if (error === null) resolve(new ReadHandle(fd, false))
       else reject(error)
     })
   })

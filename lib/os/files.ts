@@ -101,9 +101,12 @@ export class Files {
     return new OpenFile(await openForReading(filePath, constants.O_RDONLY), this.#effects, filePath)
   }
 
-  /** Opens a regular file for reading only, without waiting for what turns out to be a pipe. Throws EINVAL for that or a device. */
-  async openRegular(filePath: string): Promise<OpenFile> {
-    const handle = await openForReading(filePath, constants.O_RDONLY | constants.O_NONBLOCK)
+  /**
+   * Opens a regular file for reading only, without waiting for what turns out to be a pipe; `immediate` as for
+   * `ReadHandle`. Throws EINVAL for a pipe or a device.
+   */
+  async openRegular(filePath: string, immediate = false): Promise<OpenFile> {
+    const handle = await openForReading(filePath, constants.O_RDONLY | constants.O_NONBLOCK, immediate)
     const file = new OpenFile(handle, this.#effects, filePath)
     if ((await file.stat()).isFile()) return file
     await file.close()

@@ -1,4 +1,5 @@
 import { vhdError } from './errors.ts'
+import { complementOfSum } from './fields.ts'
 import { batmapCoverage, batmapReserved, padToSector, SECTOR_SIZE } from './layout.ts'
 import type { Storage } from './Storage.ts'
 
@@ -140,13 +141,6 @@ export function withMarker(header: BatmapHeader, marker: number): BatmapHeader {
   const raw = Buffer.from(header.raw)
   raw.writeUInt8(marker, OFFSETS.marker)
   return requireHeader(raw)
-}
-
-/** One's complement of the byte sum: the checksum of batmaps and journal entries (spec vhd 2.4, 9.1). */
-export function complementOfSum(...parts: readonly Buffer[]): number {
-  let sum = 0
-  for (const part of parts) for (const byte of part) sum += byte
-  return ~sum >>> 0
 }
 
 function requireHeader(raw: Buffer): BatmapHeader {

@@ -42,7 +42,7 @@ export class BlockWriter {
   constructor(layer: VhdLayer) {
     this.#layer = layer
     this.#end = layer.image.endOfData(layer.table, layer.batmap)
-    this.#batmapChanged = layer.batmap?.hasGoodChecksum === false
+    this.#batmapChanged = layer.mendsBatmap
   }
 
   /** Bitmaps that wait for a flush. */

@@ -1,5 +1,5 @@
 import { type Files, isErrno } from '../os/files.ts'
-import { complementOfSum } from './Batmap.ts'
+import { complementOfSum } from './fields.ts'
 import { vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
 import { openStorage, Storage } from './Storage.ts'

@@ -162,9 +162,9 @@ export async function openStorage(files: Files, path: string, write: boolean): P
   }
 }
 
-/** Opens a file of which its directory says that it is a regular one; for reading. */
-export async function openRegularStorage(files: Files, path: string): Promise<Storage> {
-  const file = await files.openRegular(path)
+/** Opens a file of which its directory says that it is a regular one; for reading. `immediate` as for `ReadHandle`. */
+export async function openRegularStorage(files: Files, path: string, immediate: boolean): Promise<Storage> {
+  const file = await files.openRegular(path, immediate)
   return new Storage(file, (await file.stat()).size, false)
 }
 

@@ -30,8 +30,11 @@ export interface OpenOptions {
   readonly allowPoisoned?: boolean
   /** Accept a disk whose file ends within its block table, only to look at it. */
   readonly allowTruncated?: boolean
-  /** For reading only: the directory says that this is a regular file, so that it need not be looked at before. */
-  readonly regular?: boolean
+  /**
+   * For reading only: the directory says that this is a regular file, so that it need not be looked at before.
+   * `immediate` as for `ReadHandle`.
+   */
+  readonly regular?: { readonly immediate: boolean }
 }
 
 /** An open VHD: its storage, footer and, unless fixed, header. Tables are read when asked for (spec vhd 3). */
@@ -129,9 +132,9 @@ export class VhdImage {
 
 /** Opens a VHD. Throws ENOENT, EISDIR, EPIPE (empty), EIO (cut off) or EINVAL (no VHD, poisoned, beyond bounds). */
 export async function openVhd(files: Files, path: string, options: OpenOptions = {}): Promise<VhdImage> {
-  const storage = await (options.regular === true
-    ? openRegularStorage(files, path)
-    : openStorage(files, path, options.write === true))
+  const storage = await (options.regular === undefined
+    ? openStorage(files, path, options.write === true)
+    : openRegularStorage(files, path, options.regular.immediate))
   try {
     return await readVhd(storage, options)
   } catch (error) {

@@ -38,12 +38,15 @@ export class VhdLayer implements Layer {
   readonly batmap: Batmap | undefined
   /** Bitmaps that differ from those on disk, by block. */
   readonly dirty = new Map<number, Buffer>()
+  /** The bits on disk are broken and `batmap` is to take their place. */
+  readonly mendsBatmap: boolean
   readonly #cache = new BitmapCache(CACHED_BITMAPS)
 
-  constructor(image: VhdImage, table: BlockTable, batmap: Batmap | undefined) {
+  constructor(image: VhdImage, table: BlockTable, batmap: Batmap | undefined, mendsBatmap = false) {
     this.image = image
     this.table = table
     this.batmap = batmap
+    this.mendsBatmap = mendsBatmap
   }
 
   get path(): string {
@@ -150,8 +153,9 @@ export async function readLayer(image: VhdImage): Promise<VhdLayer> {
  */
 export async function readWritableLayer(image: VhdImage): Promise<VhdLayer> {
   const table = await image.readTable()
-  const batmap = (await batmapIfValid(image)) ?? (image.footer.hasBatmap ? await clearBatmap(image) : undefined)
-  return new VhdLayer(image, table, batmap)
+  const batmap = await batmapIfValid(image)
+  if (batmap !== undefined || !image.footer.hasBatmap) return new VhdLayer(image, table, batmap)
+  return new VhdLayer(image, table, await clearBatmap(image), true)
 }
 
 async function batmapIfValid(image: VhdImage): Promise<Batmap | undefined> {

@@ -1,5 +1,6 @@
 import { FILE_FORMAT_VERSION } from 'vhd-lib/_constants.js'
 import { checksumStruct, fuFooter, packField, type Geometry } from 'vhd-lib/_structs.js'
+import { hasChecksumAt, optionalOffset, uint32, uint64 } from './fields.ts'
 import { computeGeometry } from './geometry.ts'
 import { DISK_TYPES, FOOTER_SIZE } from './layout.ts'
 import { bytesToUuid, uuidToBytes } from './uuid.ts'
@@ -11,8 +12,22 @@ export const POISON_COOKIE = 'v_poison'
 
 const CREATOR_VERSION = 0x0001_0003
 const BATMAP_SINCE_VERSION = 0x0001_0002
-const CHECKSUM_OFFSET = 64
-const HIDDEN_OFFSET = 85
+
+/** Byte offsets of the fields (spec vhd 2.2). */
+const AT = {
+  cookie: 0,
+  data: 16,
+  timestamp: 24,
+  creator: 28,
+  creatorVersion: 32,
+  originalSize: 40,
+  currentSize: 48,
+  geometry: 56,
+  type: 60,
+  checksum: 64,
+  uuid: 68,
+  hidden: 85,
+} as const
 
 /** A footer whose cookie and checksum are good. `raw` is kept so that bytes nobody knows survive a change. */
 export interface Footer {
@@ -45,21 +60,27 @@ export interface FooterChanges {
 /** Decodes 512 bytes; undefined where cookie or checksum is wrong (spec vhd 2.2, 2.4). */
 export function decodeFooter(bytes: Buffer): Footer | undefined {
   if (bytes.length !== FOOTER_SIZE || !hasFooterCookie(bytes) || !hasGoodChecksum(bytes)) return undefined
-  const fields = fuFooter.unpack(bytes)
-  const dynamic = fields.diskType === DISK_TYPES.DYNAMIC || fields.diskType === DISK_TYPES.DIFFERENCING
+  const type = uint32(bytes, AT.type)
+  const dynamic = type === DISK_TYPES.DYNAMIC || type === DISK_TYPES.DIFFERENCING
+  const creatorVersion = uint32(bytes, AT.creatorVersion)
+  const byTap = bytes.toString('latin1', AT.creator, AT.creator + 3) === 'tap'
   return {
     raw: Buffer.from(bytes),
-    poisoned: fields.cookie === POISON_COOKIE,
-    type: fields.diskType,
-    dataOffset: fields.dataOffset,
-    originalSize: fields.originalSize,
-    currentSize: fields.currentSize,
-    geometry: fields.diskGeometry,
-    uuid: bytesToUuid(fields.uuid),
-    hidden: bytes.readUInt8(HIDDEN_OFFSET),
-    timestamp: fields.timestamp,
-    creatorVersion: fields.creatorVersion,
-    hasBatmap: dynamic && fields.creatorApplication.startsWith('tap') && fields.creatorVersion >= BATMAP_SINCE_VERSION,
+    poisoned: cookieOf(bytes) === POISON_COOKIE,
+    type,
+    dataOffset: optionalOffset(bytes, AT.data),
+    originalSize: uint64(bytes, AT.originalSize),
+    currentSize: uint64(bytes, AT.currentSize),
+    geometry: {
+      cylinders: bytes.readUInt16BE(AT.geometry),
+      heads: bytes.readUInt8(AT.geometry + 2),
+      sectorsPerTrackCylinder: bytes.readUInt8(AT.geometry + 3),
+    },
+    uuid: bytesToUuid(bytes.subarray(AT.uuid, AT.uuid + 16)),
+    hidden: bytes.readUInt8(AT.hidden),
+    timestamp: uint32(bytes, AT.timestamp),
+    creatorVersion,
+    hasBatmap: dynamic && byTap && creatorVersion >= BATMAP_SINCE_VERSION,
   }
 }
 
@@ -86,7 +107,7 @@ export function makeFooter(disk: { type: number; size: number; uuid: string; tim
 /** The same footer with some fields changed and its checksum renewed. */
 export function changeFooter(footer: Footer, changes: FooterChanges): Footer {
   const raw = Buffer.from(footer.raw)
-  if (changes.hidden !== undefined) raw.writeUInt8(changes.hidden, HIDDEN_OFFSET)
+  if (changes.hidden !== undefined) raw.writeUInt8(changes.hidden, AT.hidden)
   if (changes.poisoned !== undefined) {
     packField(fuFooter.fields.cookie, changes.poisoned ? POISON_COOKIE : FOOTER_COOKIE, raw)
   }
@@ -100,12 +121,16 @@ export function changeFooter(footer: Footer, changes: FooterChanges): Footer {
 
 /** Whether the stored footer checksum is that of the bytes. */
 export function hasGoodChecksum(bytes: Buffer): boolean {
-  return checksumStruct(Buffer.from(bytes), fuFooter) === bytes.readUInt32BE(CHECKSUM_OFFSET)
+  return hasChecksumAt(bytes, AT.checksum)
 }
 
 export function hasFooterCookie(bytes: Buffer): boolean {
-  const cookie = bytes.toString('latin1', 0, 8)
+  const cookie = cookieOf(bytes)
   return cookie === FOOTER_COOKIE || cookie === POISON_COOKIE
+}
+
+function cookieOf(bytes: Buffer): string {
+  return bytes.toString('latin1', AT.cookie, AT.cookie + 8)
 }
 
 function sealed(raw: Buffer): Footer {

@@ -162,6 +162,15 @@ describe('coalescing into a parent', () => {
     await makeUtil({ files }).check(parent)
   })
 
+  it('mends a batmap whose checksum, alone on disk, is that of no bits at all', async () => {
+    await makeSmallDisk(files, parent)
+    await makeSmallChild(files, LEAF, { parent })
+    await writeAll(files, LEAF, [{ sector: 0, count: 3, fill: 1 }])
+    files.nodes.get(parent)?.write(Buffer.from([0x80]), BATMAP + 512)
+    await coalesce(files, LEAF)
+    await makeUtil({ files }).check(parent)
+  })
+
   it('is refused for a parent that has become another disk', async () => {
     await makeSmallDisk(files, parent)
     const before = files.nodes.get(parent)?.content()

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { fuHeader } from 'vhd-lib/_structs.js'
 import { describe, expect, it } from 'vitest'
 import { changeFooter, decodeFooter, makeFooter } from '../../../lib/vhd/footer.ts'
 import { computeGeometry, packGeometry } from '../../../lib/vhd/geometry.ts'
@@ -90,6 +91,42 @@ describe('a header', () => {
         })
       }),
     )
+  })
+})
+
+describe('a header', () => {
+  it('is read as the library reads it', () => {
+    const parent = fc.record({ uuid, timestamp, name })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100_000 }), parent, (maxEntries, link) => {
+        const [locator] = encodeLocators(`./${link.name}`, 4096)
+        const { raw } = makeHeader({
+          maxEntries,
+          parent: link,
+          locators: locator === undefined ? [] : [locator.locator],
+        })
+        const fields = fuHeader.unpack(raw)
+        const entry = fields.parentLocatorEntry[0]
+        expect(decodeHeader(raw)).toMatchObject({
+          tableOffset: fields.tableOffset,
+          maxEntries: fields.maxTableEntries,
+          blockSize: fields.blockSize,
+          parentUuid: bytesToUuid(fields.parentUuid),
+          parentTimestamp: fields.parentTimestamp,
+          parentName: fields.parentUnicodeName,
+          locators: [
+            { code: entry?.platformCode, length: entry?.platformDataLength, offset: entry?.platformDataOffset },
+          ],
+        })
+      }),
+    )
+  })
+
+  it('ends the name of the parent at the first zero', () => {
+    const { raw } = makeHeader({ maxEntries: 1, parent: { uuid: uuidText, timestamp: 1, name: 'abcd' } })
+    raw.writeUInt16BE(0, 64 + 2)
+    raw.writeUInt32BE(checksum(raw, 36), 36)
+    expect(decodeHeader(raw)).toMatchObject({ parentName: 'a' })
   })
 })
 

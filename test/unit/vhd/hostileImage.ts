@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { checksumStruct, fuFooter, fuHeader } from 'vhd-lib/_structs.js'
-import { complementOfSum } from '../../../lib/vhd/Batmap.ts'
+import { complementOfSum } from '../../../lib/vhd/fields.ts'
 
 /** Where the parts of an image lie, bytes. */
 export interface Parts {
