@@ -16,18 +16,21 @@ export interface SrTree {
   readonly forest: readonly TreeNode[]
 }
 
-/** Whether the images of an SR can be looked at here: it keeps them in a directory, and that is attached. */
-export async function isReadable({ environment }: Connection, sr: Sr): Promise<boolean> {
+/** Whether the images of an SR can be looked at here: its directory is attached, or this host sees its volume group. */
+export async function isReadable({ environment, ...connection }: Connection, sr: Sr): Promise<boolean> {
+  const { groupOf, hasVolumes } = await import('./volumeImages.ts')
+  if (hasVolumes(sr)) return groupOf({ environment, ...connection }, sr).exists()
   const { isMounted } = await import('../../drivers/file/mount.ts')
   return isMounted(environment.system.files, environment.paths.srMount(sr.uuid))
 }
 
-/** Reads the directory of an attached SR. Throws OperationError where it has none. */
+/** Reads the images of an attached SR. Throws OperationError where that cannot be. */
 export async function readTree(connection: Connection, sr: Sr): Promise<SrTree> {
   if (!(await isReadable(connection, sr))) throw notReadable(sr)
-  const directory = connection.environment.paths.srMount(sr.uuid)
   const vdis = await vdisOf(connection, sr)
-  const images = await readImages(connection, directory)
+  const { hasVolumes, readVolumeImages } = await import('./volumeImages.ts')
+  const directory = connection.environment.paths.srMount(sr.uuid)
+  const images = hasVolumes(sr) ? await readVolumeImages(connection, sr) : await readImages(connection, directory)
   return { sr, images, forest: buildForest(images, recordsOf(vdis)) }
 }
 

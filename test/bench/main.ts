@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { benchChain } from './chain.ts'
 import { benchCoalesce } from './coalesce.ts'
+import { benchProcesses } from './processes.ts'
 import { benchRevert } from './revert.ts'
 import { benchScan, scanOnce } from './scan.ts'
 import { benchSnapshot } from './snapshot.ts'
@@ -14,6 +15,7 @@ import { benchStartUp } from './startUp.ts'
  */
 const SUBJECTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'start-up': benchStartUp,
+  processes: benchProcesses,
   revert: benchRevert,
   scan: benchScan,
   snapshot: benchSnapshot,

@@ -13,16 +13,16 @@ export interface Family {
   readonly detachedUpdate: number | undefined
   /** What a revert answers on a host that is not the SR's master. */
   readonly revertOnSlave: number
-  /** Crash points of a revert, whether it is committed there, and whether only one to a snapshot with data passes there. */
+  /** Crash points of a revert, whether it is committed there, and whether it is one to a snapshot with data of its own. */
   readonly points: readonly (readonly [point: string, committed: boolean, isWritten: boolean])[]
   /** Whether a disk can be read before what was interrupted is settled. */
   readonly readsInterrupted: boolean
-  /** How opening a disk is refused while its revert is to be settled, and of which of the two disks. */
+  /** How opening a disk is refused while its revert is to be settled: of both disks, or of the one whose image is moved. */
   readonly refusal: {
     readonly command: string
     readonly code: number
     readonly message: string
-    readonly ofSnapshot: boolean
+    readonly ofBoth: boolean
   }
 }
 
@@ -39,7 +39,7 @@ export const fileFamily: Family = {
     ['FileSR_revert_after_commit', true, false],
   ],
   readsInterrupted: true,
-  refusal: { command: 'vdi_attach', code: 47, message: 'Critical journals are pending', ofSnapshot: true },
+  refusal: { command: 'vdi_attach', code: 47, message: 'Critical journals are pending', ofBoth: true },
 }
 
 export const lvhdFamily: Family = {
@@ -55,7 +55,7 @@ export const lvhdFamily: Family = {
     ['LVM_revert_after_commit', true, false],
   ],
   readsInterrupted: false,
-  refusal: { command: 'vdi_activate', code: 46, message: 'Interrupted operation detected', ofSnapshot: false },
+  refusal: { command: 'vdi_activate', code: 46, message: 'Interrupted operation detected', ofBoth: false },
 }
 
 /**
@@ -227,32 +227,34 @@ function describeReverts(current: () => AnyWorld, family: Family): void {
       await world.call('VDI.remove_from_sm_config', snapshot.ref, reader)
     })
 
-    test.each(family.points)('killed at %s: refused elsewhere until a scan on the master', async (...at) => {
-      const [point, committed, isWritten] = at
-      const world = current()
-      const disk = await world.createVdi('disk', 4)
-      await world.write(disk, 1, 0, 1)
-      const snapshot = await world.snapshot(disk)
-      if (isWritten) await world.write(snapshot, 3, 2, 1)
-      const wanted = await world.content(snapshot.uuid)
-      await world.write(disk, 2, 0, 2)
-      const old = await world.content(disk.uuid)
-      await world.start(point)
-      expect(await world.failure('VDI.revert', snapshot.ref)).toContain('received signal: SIGKILL')
-      await world.start()
-      const { refusal, readsInterrupted } = family
-      if (readsInterrupted) expect(await world.content(disk.uuid)).toEqual(committed ? wanted : old)
-      for (const vdi of refusal.ofSnapshot ? [disk, snapshot] : [disk]) {
-        const fault = await world.fault(refusal.command, vdi, { args: ['true'] }, { SRmaster: 'false' })
-        expect(fault).toMatchObject({ code: refusal.code })
-        expect(fault.message).toContain(refusal.message)
-      }
-      await world.scan()
-      expect(await world.content(disk.uuid)).toEqual(committed ? wanted : old)
-      await expectConsistent(world, point)
-      await world.revert(snapshot)
-      expect(await world.content(disk.uuid)).toEqual(wanted)
-    })
+    test.each(family.points)(
+      'killed at %s: refused elsewhere until a scan on the master',
+      async (point, committed, isWritten) => {
+        const world = current()
+        const disk = await world.createVdi('disk', 4)
+        await world.write(disk, 1, 0, 1)
+        const snapshot = await world.snapshot(disk)
+        if (isWritten) await world.write(snapshot, 3, 2, 1)
+        const wanted = await world.content(snapshot.uuid)
+        await world.write(disk, 2, 0, 2)
+        const old = await world.content(disk.uuid)
+        await world.start(point)
+        expect(await world.failure('VDI.revert', snapshot.ref)).toContain('received signal: SIGKILL')
+        await world.start()
+        const { refusal, readsInterrupted } = family
+        if (readsInterrupted) expect(await world.content(disk.uuid)).toEqual(committed ? wanted : old)
+        for (const vdi of refusal.ofBoth ? [disk, snapshot] : [isWritten ? snapshot : disk]) {
+          const fault = await world.fault(refusal.command, vdi, { args: ['true'] }, { SRmaster: 'false' })
+          expect(fault).toMatchObject({ code: refusal.code })
+          expect(fault.message).toContain(refusal.message)
+        }
+        await world.scan()
+        expect(await world.content(disk.uuid)).toEqual(committed ? wanted : old)
+        await expectConsistent(world, point)
+        await world.revert(snapshot)
+        expect(await world.content(disk.uuid)).toEqual(wanted)
+      },
+    )
 
     test('is for the master alone', async () => {
       const world = current()

@@ -1,17 +1,9 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { isZero } from '../../lib/disk/isZero.ts'
-import type { System } from '../../lib/os/system.ts'
-import { openImage } from '../../lib/vhd/openImage.ts'
+import type { DiskImage, WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
 
 const MIB = 1024 * 1024
 const BLOCK = 2 * MIB
-
-/** Where a disk's image is. */
-export interface ImagePlace {
-  readonly system: System
-  readonly directory: string
-  readonly file: string
-}
 
 /** Data that never repeats and is the same for the same seed: the key stream of a cipher. */
 export function pseudoRandom(seed: string, length: number): Buffer {
@@ -20,17 +12,11 @@ export function pseudoRandom(seed: string, length: number): Buffer {
 }
 
 /** Writes `count` pieces of 2 MiB at odd places all over the disk. Returns the bytes written. */
-export async function writeScattered(place: ImagePlace, seed: string, count: number): Promise<number> {
-  const { system, file, directory } = place
-  const disk = await openImage(system.files, file, { boundary: directory, write: true })
-  try {
-    const step = Math.floor((disk.virtualSize - BLOCK) / count)
-    for (let piece = 0; piece < count; piece += 1) {
-      const offset = pseudoRandom(`${seed} offset ${piece}`, 4).readUInt32BE() % Math.max(1, step - BLOCK)
-      await disk.write(piece * step + offset, pseudoRandom(`${seed} ${piece}`, BLOCK))
-    }
-  } finally {
-    await disk.close()
+export async function writeScattered(disk: WritableDiskImage, seed: string, count: number): Promise<number> {
+  const step = Math.floor((disk.virtualSize - BLOCK) / count)
+  for (let piece = 0; piece < count; piece += 1) {
+    const offset = pseudoRandom(`${seed} offset ${piece}`, 4).readUInt32BE() % Math.max(1, step - BLOCK)
+    await disk.write(piece * step + offset, pseudoRandom(`${seed} ${piece}`, BLOCK))
   }
   return count * BLOCK
 }
@@ -42,19 +28,14 @@ export interface Content {
   readonly size: number
 }
 
-export async function readContent({ system, file, directory }: ImagePlace): Promise<Content> {
-  const disk = await openImage(system.files, file, { boundary: directory })
-  try {
-    const whole = createHash('sha256')
-    const zeroes = digest(Buffer.alloc(BLOCK))
-    for (let position = 0; position < disk.virtualSize; position += BLOCK) {
-      const block = await disk.read(position, Math.min(BLOCK, disk.virtualSize - position))
-      whole.update(block.length === BLOCK && isZero(block) ? zeroes : digest(block))
-    }
-    return { checksum: whole.digest('hex'), size: disk.virtualSize }
-  } finally {
-    await disk.close()
+export async function readContent(disk: DiskImage): Promise<Content> {
+  const whole = createHash('sha256')
+  const zeroes = digest(Buffer.alloc(BLOCK))
+  for (let position = 0; position < disk.virtualSize; position += BLOCK) {
+    const block = await disk.read(position, Math.min(BLOCK, disk.virtualSize - position))
+    whole.update(block.length === BLOCK && isZero(block) ? zeroes : digest(block))
   }
+  return { checksum: whole.digest('hex'), size: disk.virtualSize }
 }
 
 function digest(bytes: Buffer): Buffer {

@@ -22,15 +22,16 @@ export async function crashScenes(stage: Stage, report: Report, cast: Cast): Pro
     return
   }
   const { first, second } = cast
+  const { beforeCommit, afterCommit } = cast.storage.killPoints
   await crash(stage, report, cast, {
-    killPoint: 'FileSR_revert_before_commit',
+    killPoint: beforeCommit,
     when: 'just before the commit',
     towards: first,
     claim: "nothing happened, as at 'second'",
     expected: second,
   })
   await crash(stage, report, cast, {
-    killPoint: 'FileSR_revert_after_commit',
+    killPoint: afterCommit,
     when: 'just after the commit',
     towards: first,
     claim: "it is done, as at 'first'",
@@ -44,7 +45,7 @@ async function crash(stage: Stage, report: Report, cast: Cast, scene: Crash): Pr
       const what = `VDI.revert, SIGKILL ${scene.when}`
       const describe = (said: string): string => report.colours.yellow(said)
       await report.step(what, () => failureOf(connection, scene.towards), describe)
-      const journals = await journalsOf(connection, cast)
+      const journals = await cast.storage.journals(connection, cast.sr.uuid)
       report.prove('the journal tells of it', { [journals.join(', ')]: journals.length === 1 })
     },
     { killPoint: scene.killPoint },
@@ -65,9 +66,4 @@ async function failureOf({ caller }: Connection, { snapshot }: Moment): Promise<
     throw error
   }
   throw new Error('the driver did not die where it should have')
-}
-
-async function journalsOf({ environment }: Connection, cast: Cast): Promise<string[]> {
-  const names = await environment.system.files.list(environment.paths.srMount(cast.sr.uuid))
-  return names.filter(name => name.startsWith('revert_'))
 }

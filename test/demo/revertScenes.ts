@@ -1,4 +1,3 @@
-import path from 'node:path'
 import type { Connection } from '../../cli/connection.ts'
 import { createVdi } from '../../cli/disk/createVdi.ts'
 import { formatSize } from '../../cli/format/sizes.ts'
@@ -6,15 +5,17 @@ import { shortUuid } from '../../cli/format/text.ts'
 import { allSrs, type Sr } from '../../cli/records.ts'
 import { drawTree, readTree } from '../../cli/tree/srTree.ts'
 import { isUnicodeLocale } from '../../cli/tree/render.ts'
-import { type Cast, type Moment, placeOf, proveState } from './Cast.ts'
+import { type Cast, type Moment, proveState } from './Cast.ts'
 import { readContent, writeScattered } from './content.ts'
 import type { Report } from './Report.ts'
 import type { Stage } from './Stage.ts'
+import type { DemoStorage } from './storage.ts'
 
 const GIB = 1024 ** 3
 const PIECES = 32
 
 interface Scene {
+  readonly storage: DemoStorage
   readonly connection: Connection
   readonly report: Report
   readonly sr: Sr
@@ -22,12 +23,12 @@ interface Scene {
 }
 
 /** Writes, snapshots, overwrites and grows a disk, goes back and forth between its snapshots and proves each step. */
-export async function revertScenes(stage: Stage, report: Report): Promise<Cast> {
+export async function revertScenes(stage: Stage, report: Report, storage: DemoStorage): Promise<Cast> {
   return stage.withToolstack(async connection => {
     report.heading('A disk with a history')
-    const sr = await makeSr(connection, report)
+    const sr = await makeSr(connection, report, storage)
     const disk = await makeDisk(connection, report, sr)
-    const scene: Scene = { connection, report, sr, disk }
+    const scene: Scene = { storage, connection, report, sr, disk }
     await write(scene, 'A')
     const first = await snapshot(scene, 'first')
     await write(scene, 'B')
@@ -41,7 +42,7 @@ export async function revertScenes(stage: Stage, report: Report): Promise<Cast> 
     await showTree(scene)
 
     report.heading('Back in place, and forth again')
-    const cast: Cast = { sr: { ref: sr.ref, uuid: sr.uuid }, disk, first, second }
+    const cast: Cast = { storage, sr: { ref: sr.ref, uuid: sr.uuid }, disk, first, second }
     await revert(scene, { cast, moment: first, name: 'first' })
     await revert(scene, { cast, moment: second, name: 'second' })
     await showTree(scene)
@@ -49,15 +50,15 @@ export async function revertScenes(stage: Stage, report: Report): Promise<Cast> 
   })
 }
 
-async function makeSr({ caller, ...connection }: Connection, report: Report): Promise<Sr> {
-  const location = path.join(connection.environment.paths.root, 'disks')
+async function makeSr({ caller, ...connection }: Connection, report: Report, storage: DemoStorage): Promise<Sr> {
+  const deviceConfig = storage.deviceConfig(connection.environment.paths.root)
   const host = await connection.xapi.poolGetMaster()
-  const args = [host, { location }, '0', 'demo', '', 'file', '', false, {}] as const
+  const args = [host, { ...deviceConfig }, '0', 'demo', '', storage.type, '', false, {}] as const
   const ref = String(
     await report.step(
       'SR.create',
       () => caller.call('SR.create', ...args),
-      () => location,
+      () => Object.values(deviceConfig).join(' '),
     ),
   )
   const sr = (await allSrs({ caller, ...connection })).find(found => found.ref === ref)
@@ -75,16 +76,16 @@ async function makeDisk(connection: Connection, report: Report, sr: Sr): Promise
   return { ref: vdi.ref, uuid: vdi.uuid, name: vdi.nameLabel }
 }
 
-async function write({ connection, report, sr, disk }: Scene, seed: string): Promise<void> {
-  const place = placeOf(connection, sr.uuid, disk.uuid)
+async function write({ storage, connection, report, sr, disk }: Scene, seed: string): Promise<void> {
+  const writing = () => storage.useDisk(connection, sr.uuid, disk.uuid, image => writeScattered(image, seed, PIECES))
   const describe = (bytes: number): string => `${formatSize(bytes)} of random data in ${PIECES} places`
-  await report.step(`write ${seed}`, () => writeScattered(place, seed, PIECES), describe)
+  await report.step(`write ${seed}`, writing, describe)
 }
 
 /** Takes a snapshot and notes what the disk holds at this moment. */
-async function snapshot({ connection, report, sr, disk }: Scene, name: string): Promise<Moment> {
+async function snapshot({ storage, connection, report, sr, disk }: Scene, name: string): Promise<Moment> {
   const { caller } = connection
-  const content = await readContent(placeOf(connection, sr.uuid, disk.uuid))
+  const content = await storage.useDisk(connection, sr.uuid, disk.uuid, readContent)
   const describe = (): string => `'${name}', content ${shortUuid(content.checksum)}…, ${formatSize(content.size)}`
   const ref = String(await report.step('VDI.snapshot', () => caller.call('VDI.snapshot', disk.ref), describe))
   await caller.call('VDI.set_name_label', ref, name)

@@ -3,12 +3,13 @@ import path from 'node:path'
 import type { Connection } from '../../cli/connection.ts'
 import { formatDuration } from '../../cli/format/date.ts'
 import { padEnd } from '../../cli/format/text.ts'
+import type { WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
 import { mixedDrivers } from '../support/mixedDrivers.ts'
-import { placeOf } from './Cast.ts'
 import { pseudoRandom, readContent, writeScattered } from './content.ts'
 import type { Report } from './Report.ts'
 import type { Stage } from './Stage.ts'
+import { fileStorage } from './storage.ts'
 
 const MIB = 1024 ** 2
 const columnWidth = 26
@@ -60,16 +61,18 @@ export async function vmScenes(stage: Stage, report: Report): Promise<void> {
 }
 
 function inPlace({ paths }: Stage): Column {
-  const place = async ({ connection, sr, vm }: Machine) =>
-    placeOf(connection, String(await connection.caller.call('SR.get_uuid', sr)), (await diskOf(connection, vm)).uuid)
+  const use = async <T>({ connection, sr, vm }: Machine, body: (disk: WritableDiskImage) => Promise<T>): Promise<T> => {
+    const srUuid = String(await connection.caller.call('SR.get_uuid', sr))
+    return fileStorage.useDisk(connection, srUuid, (await diskOf(connection, vm)).uuid, body)
+  }
   return {
     title: 'FileSR',
     type: 'file',
     deviceConfig: { location: path.join(paths.root, 'vm-disks') },
     write: async (machine, seed) => {
-      await writeScattered(await place(machine), seed, 4)
+      await use(machine, disk => writeScattered(disk, seed, 4))
     },
-    read: async machine => (await readContent(await place(machine))).checksum,
+    read: async machine => (await use(machine, readContent)).checksum,
   }
 }
 

@@ -25,6 +25,6 @@ describeLab('LVHDSR', () => {
     describeContract(open('thick'), lvhdFamily)
   })
   describe('interrupted, thin', () => {
-    describeCrashes(open('thin'), { step: 10, offset: 3, hidesDisk: true, codes: ['VDI_IN_USE'] })
+    describeCrashes(open('thin'), { step: 16, offset: 5, hidesDisk: true, codes: ['VDI_IN_USE'] })
   })
 })

@@ -83,7 +83,7 @@ describeLab.each(['lvm-public', 'lvm-crash-public'])('a group made by the refere
       uuid,
       { name_label, virtual_size, physical_utilisation, sm_config, is_a_snapshot, managed, read_only },
     ] of Object.entries(expected.vdis)) {
-      const { type: _requested, ...stored } = sm_config ?? {}
+      const stored = Object.fromEntries(Object.entries(sm_config ?? {}).filter(([key]) => key !== 'type'))
       expect(records.get(uuid), uuid).toMatchObject({
         name_label,
         virtual_size: Number(virtual_size),

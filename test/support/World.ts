@@ -335,7 +335,7 @@ export class World {
   }
 
   /** Changes the database behind the toolstack's back: what clients cannot set. */
-  private async edit(change: (objects: Database) => void): Promise<void> {
+  protected async edit(change: (objects: Database) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
     const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')

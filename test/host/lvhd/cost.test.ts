@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MIB, type Disk } from '../../support/World.ts'
-import { openBox, type Box } from './box.ts'
+import { openBox, type Box } from '../../support/lvhdBox.ts'
 
 /** Programs that the driver runs for a command, in order; `lvm` is a report. The collector and the data path are not here. */
 async function programsOf({ world, lvm }: Box, act: () => Promise<unknown>): Promise<string> {

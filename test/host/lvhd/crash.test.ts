@@ -1,6 +1,6 @@
 import { describe } from 'vitest'
 import { describeCrashes } from '../../contract/crash.ts'
-import { openBox } from './box.ts'
+import { openBox } from '../../support/lvhdBox.ts'
 
 describe.each(['thick', 'thin'] as const)('LVHDSR on a model of LVM, %s', allocation => {
   describeCrashes(async () => (await openBox({ allocation })).world, {

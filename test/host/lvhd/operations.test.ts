@@ -7,7 +7,7 @@ import {
   type Scenario,
 } from '../../crash/harness.ts'
 import { MIB, type Disk } from '../../support/World.ts'
-import { openBox } from './box.ts'
+import { openBox } from '../../support/lvhdBox.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 
 const LONG = 900_000

@@ -5,7 +5,7 @@ import { rawVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { expectConsistent } from '../../crash/harness.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 import { MIB, type Disk } from '../../support/World.ts'
-import { openBox, type Box } from './box.ts'
+import { openBox, type Box } from '../../support/lvhdBox.ts'
 
 let box: Box
 let world: LvmWorld

@@ -6,7 +6,7 @@ import { decodeMethodResponse, encodeMethodCall } from '../../../lib/smapi/xmlrp
 import { XapiError } from '../../../lib/xapi/XapiClient.ts'
 import { vhdVolume } from '../../../lib/lvhd/names.ts'
 import type { Disk } from '../../support/World.ts'
-import { openBox, type Box } from './box.ts'
+import { openBox, type Box } from '../../support/lvhdBox.ts'
 
 describe('what a master tells other hosts', () => {
   const scope = { srUuid: 'sr', vgName: 'VG_XenStorage-sr' }

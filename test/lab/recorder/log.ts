@@ -71,6 +71,8 @@ export interface Cut {
   readonly after: number
   /** With a number, the disk had a volatile cache: each write since the last flush is there or not, by this seed. */
   readonly lose?: number
+  /** Writes below this byte are never lost. */
+  readonly keepBelow?: number
 }
 
 /** Makes the image that a disk, which began as `base`, has after a power cut. */
@@ -88,7 +90,7 @@ export function rebuild(log: string, base: string, output: string, cut: Cut): vo
   try {
     for (const [index, event] of events.entries()) {
       if (event.kind === 'flush') continue
-      if (index > flushed && !event.durable && isLost()) continue
+      if (index > flushed && !event.durable && event.offset >= (cut.keepBelow ?? 0) && isLost()) continue
       writeSync(fd, event.data, 0, event.data.length, event.offset)
     }
   } finally {

@@ -7,10 +7,10 @@ import { serveNbd, type Backend } from './NbdServer.ts'
 const USAGE = `usage: lab-recorder serve SOCKET IMAGE LOG          until its one client disconnects
        lab-recorder count LOG                       how many events there are
        lab-recorder show LOG
-       lab-recorder rebuild LOG BASE OUTPUT AFTER [LOSE-SEED]`
+       lab-recorder rebuild LOG BASE OUTPUT AFTER [LOSE-SEED [KEEP-BELOW]]`
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
-  const [first = '', second = '', third = '', fourth = '', fifth] = args
+  const [first = '', second = '', third = '', fourth = '', fifth, sixth] = args
   switch (command) {
     case 'serve':
       return serve(first, second, third)
@@ -23,7 +23,11 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
       }
       return
     case 'rebuild':
-      rebuild(first, second, third, { after: Number(fourth), ...(fifth === undefined ? {} : { lose: Number(fifth) }) })
+      rebuild(first, second, third, {
+        after: Number(fourth),
+        ...(fifth === undefined ? {} : { lose: Number(fifth) }),
+        ...(sixth === undefined ? {} : { keepBelow: Number(sixth) }),
+      })
       return
     default:
       throw new Error(USAGE)

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { groupName } from '../../../lib/lvm/names.ts'
-import { LvmBox } from '../../support/LvmBox.ts'
-import { LvmWorld } from '../../support/LvmWorld.ts'
+import { groupName } from '../../lib/lvm/names.ts'
+import { LvmBox } from './LvmBox.ts'
+import { LvmWorld } from './LvmWorld.ts'
 
 export interface BoxOptions {
   readonly allocation?: 'thick' | 'thin'
