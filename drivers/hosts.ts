@@ -23,14 +23,23 @@ export async function hostActivity(
       if (open === 'False') staleKeys.push(`host_${host}`)
       else activeOn.push(host)
     } catch (error) {
-      if (error instanceof XapiError && error.code === 'HANDLE_INVALID' && error.params[1] === host) {
-        // The pool has forgotten that host, and with it what it had open.
-        staleKeys.push(`host_${host}`)
-        continue
-      }
       log.warn(`${host} does not say whether VDI ${vdi.uuid} is open there: ${String(error)}`)
       activeOn.push(host)
     }
   }
   return { activeOn, staleKeys }
+}
+
+/** Those of the hosts that the pool has forgotten, and with them what they had open (spec datapath 5). */
+export async function forgottenHosts({ xapi }: Context, hosts: readonly Ref[]): Promise<ReadonlySet<Ref>> {
+  const forgotten = new Set<Ref>()
+  for (const host of hosts) {
+    try {
+      await xapi.hostGetRecord(host)
+    } catch (error) {
+      if (!(error instanceof XapiError) || error.code !== 'HANDLE_INVALID') throw error
+      forgotten.add(host)
+    }
+  }
+  return forgotten
 }

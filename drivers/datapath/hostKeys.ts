@@ -1,7 +1,7 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
 import { XapiError, type Ref, type StringMap } from '../../lib/xapi/XapiClient.ts'
 import type { Context } from '../Context.ts'
-import { hostActivity } from '../hosts.ts'
+import { forgottenHosts, hostActivity } from '../hosts.ts'
 
 const ACTIVATING = 'activating'
 const HOST_PREFIX = 'host_'
@@ -76,6 +76,8 @@ async function refuseOpenElsewhere(
   const conflicts = others.filter(([key, value]) => value === 'RW' || mode === 'RW' || key === own)
   if (conflicts.length === 0) return
   const { activeOn, staleKeys } = await hostActivity(context, { ...vdi, smConfig: Object.fromEntries(conflicts) })
-  if (activeOn.length > 0) throw new SmError('VDIUnavailable', `VDI ${vdi.uuid} not detached cleanly`)
-  for (const key of staleKeys) await context.xapi.vdiRemoveFromSmConfig(vdi.ref, key)
+  const forgotten = await forgottenHosts(context, activeOn)
+  if (forgotten.size < activeOn.length) throw new SmError('VDIUnavailable', `VDI ${vdi.uuid} not detached cleanly`)
+  for (const key of [...staleKeys, ...[...forgotten].map(host => `${HOST_PREFIX}${host}`)])
+    await context.xapi.vdiRemoveFromSmConfig(vdi.ref, key)
 }
