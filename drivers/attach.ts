@@ -37,7 +37,10 @@ async function forgetAttachments(sr: SR, srRef: Ref): Promise<void> {
     const { closeUnknown } = await import('./datapath/closeUnknown.ts')
     const served = await closeUnknown(sr)
     for (const [ref, record] of await xapi.vdiRecordsOfSr(srRef)) {
-      if (ours in record.sm_config && !served.has(record.uuid)) await xapi.vdiRemoveFromSmConfig(ref, ours)
+      if (!(ours in record.sm_config) || served.has(record.uuid)) continue
+      const isAlone = !Object.keys(record.sm_config).some(key => key.startsWith('host_') && key !== ours)
+      if (isAlone && 'activating' in record.sm_config) await xapi.vdiRemoveFromSmConfig(ref, 'activating')
+      await xapi.vdiRemoveFromSmConfig(ref, ours)
     }
   } finally {
     await running.release()

@@ -27,7 +27,8 @@ export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<bool
   const done: Ref[] = []
   for (const host of hostsOf(await xapi.vdiGetSmConfig(vdi.ref))) {
     if (!(await callTapdisk(context, host, 'pause', vdi))) {
-      for (const paused of done) await callTapdisk(context, paused, 'unpause', vdi)
+      // Also where it failed: it may have stopped serving before it did.
+      for (const paused of [...done, host]) await callTapdisk(context, paused, 'unpause', vdi)
       await xapi.vdiRemoveFromSmConfig(vdi.ref, PAUSED)
       return false
     }

@@ -27,6 +27,13 @@ export const browserPackages = new Map([
   ['fonts-dejavu-core', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'],
 ])
 
+/** Programs of others that speak NBD. */
+export const clientPackages = new Map([
+  ['libnbd-bin', '/usr/bin/nbdcopy'],
+  ['qemu-utils', '/usr/bin/qemu-io'],
+  ['fio', '/usr/bin/fio'],
+])
+
 /** Packages that are not installed, by the file that tells. */
 export function missingPackages(packages = labPackages) {
   return [...packages].filter(([, file]) => !existsSync(file)).map(([name]) => name)

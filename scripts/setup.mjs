@@ -1,10 +1,11 @@
 // Makes a bare checkout ready: installs the npm packages when they are missing or outdated, then builds. With --lab also
-// the Debian packages of the test lab, with --browser those of the tests in a browser, where that is possible.
+// the Debian packages of the test lab, with --browser those of the tests in a browser, with --clients those of tests with other
+// people's NBD clients, where that is possible.
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { browserPackages, isDebian12, missingPackages } from './lab-packages.mjs'
+import { browserPackages, clientPackages, isDebian12, missingPackages } from './lab-packages.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const installed = path.join(root, 'node_modules', '.package-lock.json')
@@ -41,4 +42,5 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
 }
 if (process.argv.includes('--lab')) install('lab', missingPackages())
 if (process.argv.includes('--browser')) install('browser', missingPackages(browserPackages))
+if (process.argv.includes('--clients')) install('clients', missingPackages(clientPackages))
 run(process.execPath, [path.join(root, 'scripts', 'build.mjs')])

@@ -1,5 +1,7 @@
 import path from 'node:path'
-import { nbdLink } from '../../lib/datapath/links.ts'
+import { datapathOf } from '../../lib/datapath/chooseDatapath.ts'
+import { nbdLink, targetOf } from '../../lib/datapath/links.ts'
+import { makeLogger } from '../../lib/os/log.ts'
 import { toObject, toText } from '../../lib/xapi/normalise.ts'
 import { driverResult } from '../call/callDriver.ts'
 import type { Connection } from '../connection.ts'
@@ -8,6 +10,10 @@ import { print, printJson, remark } from '../output.ts'
 import { findVdi, type Sr, srOf, type Vdi } from '../records.ts'
 import { nameOf } from '../resolve.ts'
 import { connectDevice, disconnectDevice, freeDevice } from './device.ts'
+
+/** How long a client that has just ended is waited for. */
+const GOODBYE_TRIES = 20
+const GOODBYE_WAIT_MS = 100
 
 export interface AttachOptions {
   readonly readOnly?: true
@@ -30,20 +36,53 @@ export async function attach(connection: Connection, text: string, options: Atta
   }
   const socket = await system.files.realpath(link)
   const uri = `nbd+unix:///${vdi.uuid}?socket=${encodeURI(socket)}`
-  if (device !== undefined) await connectDevice(system, device, { socket, name: vdi.uuid })
+  if (device !== undefined) {
+    await connectDevice(system, device, { socket, name: vdi.uuid }).catch(async (error: unknown) => {
+      await close(connection, driver, vdi)
+      throw error
+    })
+  }
   if (options.json === true)
     await printJson({ uuid: vdi.uuid, uri, socket, ...(device === undefined ? {} : { device }) })
   else await print(device ?? uri)
 }
 
 /** Deactivates and detaches a disk; one that is not active is no error. Throws OperationError where the driver refuses. */
-export async function detach(connection: Connection, text: string, options: { device?: string }): Promise<void> {
-  const { vdi, driver } = await findDisk(connection, text)
+export async function detach(
+  connection: Connection,
+  text: string,
+  options: { readonly device?: string; readonly force?: true },
+): Promise<void> {
+  const { vdi, sr, driver } = await findDisk(connection, text)
   if (options.device !== undefined) await disconnectDevice(connection.environment.system, options.device)
+  if (options.force !== true) await refuseClients(connection, sr, vdi)
+  await close(connection, driver, vdi)
+  remark(`${nameOf(vdi)} is closed`)
+}
+
+async function close(connection: Connection, driver: string, vdi: Vdi): Promise<void> {
   for (const command of ['vdi_deactivate', 'vdi_detach']) {
     await driverResult(connection, { driver, command, options: { vdi: vdi.uuid } })
   }
-  remark(`${nameOf(vdi)} is closed`)
+}
+
+/** Ending a server under a client, above all the kernel's, loses what that has not written yet. */
+async function refuseClients({ environment }: Connection, sr: Sr, vdi: Vdi): Promise<void> {
+  const { system, paths } = environment
+  const log = makeLogger({ ident: 'sm' })
+  const socket = await targetOf(system.files, nbdLink(paths, sr.uuid, vdi.uuid))
+  if (socket === undefined) return
+  const datapath = await datapathOf({ system, paths, log }, socket)
+  for (let tries = 0; ; tries += 1) {
+    const clients = (await datapath.serving(socket))?.clients ?? 0
+    if (clients === 0) return
+    if (tries === GOODBYE_TRIES) {
+      throw new OperationError(`${nameOf(vdi)} is in use by ${clients} client${clients === 1 ? '' : 's'}`, [
+        'End them first; sm vdi-detach --device /dev/nbdN disconnects the kernel, --force does not wait for anybody.',
+      ])
+    }
+    await new Promise(resolve => setTimeout(resolve, GOODBYE_WAIT_MS))
+  }
 }
 
 async function findDisk(connection: Connection, text: string): Promise<{ vdi: Vdi; sr: Sr; driver: string }> {

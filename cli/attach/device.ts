@@ -26,6 +26,9 @@ export async function connectDevice(
 /** Throws OperationError for what is no such device. */
 export async function disconnectDevice(system: System, node: string): Promise<void> {
   if (!/^\/dev\/nbd\d+$/.test(node)) throw new OperationError(`${node} is not a /dev/nbdN`)
+  const mounts = (await system.files.readText('/proc/mounts')).split('\n').map(line => line.split(' ')[0])
+  if (mounts.includes(node)) throw new OperationError(`${node} is mounted`, [`Unmount it first: umount ${node}`])
+  await system.run(['blockdev', '--flushbufs', node])
   await system.run(['nbd-client', '-d', node])
 }
 

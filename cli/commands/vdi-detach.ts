@@ -12,7 +12,8 @@ export function vdiDetachCommand(): Command {
   })
     .argument('<vdi>', 'disk or snapshot: name, uuid or beginning of the uuid')
     .option('--device <path>', 'the device that vdi-attach --device printed')
-    .action((vdi: string, options: { device?: string }) =>
+    .option('--force', 'also where clients are connected')
+    .action((vdi: string, options: { device?: string; force?: true }) =>
       connected(async connection => {
         const { detach } = await import('../attach/attach.ts')
         await detach(connection, vdi, options)

@@ -1,8 +1,9 @@
-import { chooseDatapath } from '../../lib/datapath/chooseDatapath.ts'
+import { chooseDatapath, datapathOf } from '../../lib/datapath/chooseDatapath.ts'
 import { nbdLink, phyLink, placeLink, targetOf } from '../../lib/datapath/links.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { ActivatableVdi, LocalImage } from './ActivatableVdi.ts'
 import { endTagging, type Mode, tagActivation, type TaggedVdi, untag } from './hostKeys.ts'
+import { isServed } from './isServed.ts'
 import { retrying } from './retrying.ts'
 
 /** What a VDI is opened with. */
@@ -49,18 +50,45 @@ export async function activateVdi(vdi: ActivatableVdi, options: ActivationOption
 export async function openHere(vdi: ActivatableVdi, options: ActivationOptions): Promise<void> {
   const { system, paths, log } = vdi.sr.context
   const link = nbdLink(paths, vdi.sr.uuid, vdi.uuid)
-  if ((await targetOf(system.files, link)) !== undefined) await system.files.unlink(link)
+  const before = await targetOf(system.files, link)
+  if (before !== undefined) {
+    await refuseServed(vdi, before)
+    await system.files.unlink(link)
+  }
   const image = await vdi.attachImage(options.writable)
+  let socket: string | undefined
   try {
     await placeLink(system.files, phyLink(paths, vdi.sr.uuid, vdi.uuid), image.path)
-    await placeLink(system.files, link, await serve(vdi, image, options))
+    socket = await serve(vdi, image, options)
+    await placeLink(system.files, link, socket)
   } catch (error) {
+    // What nobody can find must not keep the image open.
+    if (socket !== undefined) await (await datapathOf(vdi.sr.context, socket)).close(socket)
     await vdi.detachImage().catch((second: unknown) => {
       log.error(`VDI ${vdi.uuid}: undoing its activation: ${String(second)}`)
     })
     await system.files.unlinkIfPresent(phyLink(paths, vdi.sr.uuid, vdi.uuid))
     throw error
   }
+}
+
+/** Makes a VDI active while xapi is not there; one that is already stays as it is. @throws SmError as `openHere` */
+export async function openUnrecorded(vdi: ActivatableVdi, options: ActivationOptions): Promise<void> {
+  const { system, paths, locks } = vdi.sr.context
+  const lock = await locks.lock(vdi.uuid, 'vdi')
+  try {
+    const socket = await targetOf(system.files, nbdLink(paths, vdi.sr.uuid, vdi.uuid))
+    if (socket !== undefined && (await isServed(vdi.sr.context, socket))) return
+    await openHere(vdi, options)
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Taking the name from a server that runs would leave it unknown, and its disk open. @throws SmError TapdiskAlreadyRunning */
+async function refuseServed(vdi: ActivatableVdi, socket: string): Promise<void> {
+  if (await isServed(vdi.sr.context, socket))
+    throw new SmError('TapdiskAlreadyRunning', `VDI ${vdi.uuid} is served already`)
 }
 
 async function serve(vdi: ActivatableVdi, image: LocalImage, { writable, direct }: ActivationOptions): Promise<string> {

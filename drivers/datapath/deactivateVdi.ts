@@ -1,7 +1,8 @@
-import { datapathOf } from '../../lib/datapath/chooseDatapath.ts'
+import { chooseDatapath, datapathOf } from '../../lib/datapath/chooseDatapath.ts'
 import { nbdLink, phyLink, targetOf } from '../../lib/datapath/links.ts'
 import type { ActivatableVdi } from './ActivatableVdi.ts'
 import { isHeldBack, ownHostKey } from './hostKeys.ts'
+import { isServed } from './isServed.ts'
 import { retrying } from './retrying.ts'
 
 /**
@@ -16,7 +17,8 @@ export async function deactivateVdi(vdi: ActivatableVdi): Promise<void> {
     const ref = await xapi.vdiGetByUuid(vdi.uuid)
     const socket = await targetOf(system.files, link)
     // Who paused it is about to rename its image under it.
-    if (socket !== undefined && isHeldBack(await xapi.vdiGetSmConfig(ref))) return false
+    if (socket !== undefined && isHeldBack(await xapi.vdiGetSmConfig(ref)) && (await isServed(vdi.sr.context, socket)))
+      return false
     await closeHere(vdi)
     await xapi.vdiRemoveFromSmConfig(ref, ownHostKey(vdi.sr.context))
     return true
@@ -30,7 +32,8 @@ export async function deactivateVdi(vdi: ActivatableVdi): Promise<void> {
 export async function closeHere(vdi: ActivatableVdi): Promise<void> {
   const { system, paths } = vdi.sr.context
   const link = nbdLink(paths, vdi.sr.uuid, vdi.uuid)
-  const socket = await targetOf(system.files, link)
+  const socket =
+    (await targetOf(system.files, link)) ?? (await (await chooseDatapath(vdi.sr.context)).unlinkedSocket(vdi.uuid))
   if (socket !== undefined) {
     await (await datapathOf(vdi.sr.context, socket)).close(socket)
     await vdi.detachImage()

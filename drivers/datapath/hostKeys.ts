@@ -33,14 +33,19 @@ export function isHeldBack(smConfig: StringMap): boolean {
 export async function tagActivation(context: Context, vdi: TaggedVdi, mode: Mode): Promise<boolean> {
   const { xapi } = context
   const before = await xapi.vdiGetSmConfig(vdi.ref)
-  await refuseOpenElsewhere(context, { ...vdi, smConfig: before }, mode)
   if (isHeldBack(before)) return false
+  if (ACTIVATING in before) {
+    // Under the lock of the VDI, an activation of this host is one that died.
+    if (!(ownHostKey(context) in before)) return awaitActivation(vdi, mode)
+    await xapi.vdiRemoveFromSmConfig(vdi.ref, ACTIVATING)
+  }
+  // Not before: a host in the middle of its activation does not serve the disk yet, and its key must stay.
+  await refuseOpenElsewhere(context, { ...vdi, smConfig: before }, mode)
   try {
     await xapi.vdiAddToSmConfig(vdi.ref, ACTIVATING, 'True')
   } catch (error) {
     if (!(error instanceof XapiError) || error.code !== 'MAP_DUPLICATE_KEY') throw error
-    if (mode === 'RO') return false
-    throw new SmError('VDIUnavailable', `VDI ${vdi.uuid} is being activated elsewhere`)
+    return awaitActivation(vdi, mode)
   }
   try {
     await xapi.vdiAddToSmConfig(vdi.ref, ownHostKey(context), mode)
@@ -53,6 +58,12 @@ export async function tagActivation(context: Context, vdi: TaggedVdi, mode: Mode
   }
   await xapi.vdiRemoveFromSmConfig(vdi.ref, ACTIVATING)
   return false
+}
+
+/** Readers wait for another host's activation; it would not let a writer in. @throws SmError VDIUnavailable */
+function awaitActivation(vdi: TaggedVdi, mode: Mode): false {
+  if (mode === 'RO') return false
+  throw new SmError('VDIUnavailable', `VDI ${vdi.uuid} is being activated elsewhere`)
 }
 
 /** The activation is over, whether it worked or not. */

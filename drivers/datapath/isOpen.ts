@@ -1,4 +1,4 @@
-import { datapathOf } from '../../lib/datapath/chooseDatapath.ts'
+import { chooseDatapath, datapathOf } from '../../lib/datapath/chooseDatapath.ts'
 import { nbdLink, targetOf } from '../../lib/datapath/links.ts'
 import type { HostFunction } from '../hostPlugin.ts'
 import { uuidArgument } from '../hostPlugin.ts'
@@ -7,7 +7,9 @@ import { uuidArgument } from '../hostPlugin.ts'
 export const isOpen: HostFunction = async (context, args) => {
   const vdiUuid = uuidArgument(args, 'vdiUuid')
   const srUuid = await context.xapi.srGetUuid(args['srRef'] ?? '')
-  const socket = await targetOf(context.system.files, nbdLink(context.paths, srUuid, vdiUuid))
+  const link = nbdLink(context.paths, srUuid, vdiUuid)
+  const socket =
+    (await targetOf(context.system.files, link)) ?? (await (await chooseDatapath(context)).unlinkedSocket(vdiUuid))
   if (socket === undefined) return 'False'
   return (await (await datapathOf(context, socket)).serving(socket)) === undefined ? 'False' : 'True'
 }

@@ -44,7 +44,9 @@ function underLock(action: (context: HostContext, call: Call) => Promise<void>):
 async function pause(context: HostContext, { srUuid, vdiUuid }: Call): Promise<void> {
   const socket = await targetOf(context.system.files, nbdLink(context.paths, srUuid, vdiUuid))
   if (socket === undefined) return
-  await (await datapathOf(context, socket)).pause(socket)
+  const datapath = await datapathOf(context, socket)
+  // Nobody writes where the server has died.
+  if ((await datapath.serving(socket)) !== undefined) await datapath.pause(socket)
 }
 
 async function unpause(context: HostContext, call: Call): Promise<void> {
@@ -52,6 +54,7 @@ async function unpause(context: HostContext, call: Call): Promise<void> {
   const socket = await targetOf(context.system.files, nbdLink(context.paths, srUuid, vdiUuid))
   if (socket === undefined) return
   const datapath = await datapathOf(context, socket)
+  if ((await datapath.serving(socket)) === undefined) return
   const image = await findImage(context, phyLink(context.paths, srUuid, vdiUuid), call)
   await datapath.unpause(socket, { ...image, ...(secondary === undefined ? {} : { secondary }) })
 }

@@ -190,8 +190,8 @@ export class FileVDI extends VDI implements ActivatableVdi {
       throw new SmError('SRUnavailable', 'Unable to attach from config', { cause: error })
     }
     if (!this.present) throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
-    const { openHere } = await import('../datapath/activateVdi.ts')
-    await openHere(this, { writable: true, direct: true })
+    const { openUnrecorded } = await import('../datapath/activateVdi.ts')
+    await openUnrecorded(this, { writable: true, direct: true })
     return attachedOffline(this)
   }
 

@@ -129,6 +129,8 @@ export class LvhdVDI extends VDI implements ActivatableVdi {
   /** @throws SmError VDIUnavailable, LVMProvisionAttach */
   async attachImage(writable: boolean): Promise<LocalImage> {
     const { openVolumes } = await import('./activation.ts')
+    // The call may have waited for others who change the disk since it was loaded.
+    this.sr.group.forget()
     const { type, hidden } = await this.read()
     if (writable && hidden) throw new SmError('VDIUnavailable', 'hidden VDI')
     const path = await openVolumes(this, { writable })
@@ -137,6 +139,7 @@ export class LvhdVDI extends VDI implements ActivatableVdi {
 
   async detachImage(): Promise<void> {
     const { closeVolumes } = await import('./activation.ts')
+    this.sr.group.forget()
     await closeVolumes(this)
   }
 

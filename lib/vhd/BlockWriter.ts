@@ -37,10 +37,12 @@ export class BlockWriter {
   #end: number
   #batmapChanged: boolean
   #unsynced = false
-  #changed = false
+  #changed: boolean
 
   constructor(layer: VhdLayer) {
     this.#layer = layer
+    // A crash took the end footer: whoever opens the disk for writing next puts it back.
+    this.#changed = layer.image.footerUsed !== 'end'
     this.#end = layer.image.endOfData(layer.table, layer.batmap)
     this.#batmapChanged = layer.mendsBatmap
   }

@@ -75,14 +75,29 @@ export class Export {
     this.#flushSoon()
   }
 
-  /** Makes durable what earlier requests wrote. Throws where that failed, also in the background since the last call. */
+  /**
+   * Makes durable what earlier requests wrote. Throws where that failed, also in the background since the last call: the
+   * kernel tells of a failed write once and forgets the data.
+   */
   async flush(): Promise<void> {
+    const lost = this.#lost
+    this.#lost = undefined
+    if (lost !== undefined) throw vhdError('EIO', `${this.name} lost writes since its last flush`, lost)
     await this.#use(async disk => {
       if (!disk.readOnly) await disk.image.flush()
     })
-    const lost = this.#lost
-    this.#lost = undefined
-    if (lost !== undefined) throw vhdError('EIO', `${this.name} lost writes when it was paused`, lost)
+  }
+
+  /** As `flush`, for nobody who could be told of a failure: the next `flush` is. */
+  async flushUnasked(): Promise<void> {
+    try {
+      await this.#use(async disk => {
+        if (!disk.readOnly) await disk.image.flush()
+      })
+    } catch (error) {
+      this.#lost ??= error
+      this.#warn(`flush of ${this.name} failed: ${String(error)}`)
+    }
   }
 
   /** Lets requests under way end, makes them durable, closes every file. Throws EBUSY where it does not run. */
@@ -150,12 +165,7 @@ export class Export {
   #flushSoon(): void {
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined
-      // The writer keeps what is not durable: the client's own flush is told of the failure.
-      this.#use(async disk => {
-        if (!disk.readOnly) await disk.image.flush()
-      }).catch((error: unknown) => {
-        this.#warn(`flush of ${this.name} failed: ${String(error)}`)
-      })
+      void this.flushUnasked()
     }, FLUSH_AFTER)
   }
 

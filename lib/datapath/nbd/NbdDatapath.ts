@@ -54,7 +54,13 @@ export class NbdDatapath implements Datapath {
 
   async serving(socket: string): Promise<Serving | undefined> {
     const status = await this.#ask(socket, { command: 'status' })
-    return status === undefined ? undefined : { path: status.path, isPaused: status.state !== 'running' }
+    if (status === undefined) return undefined
+    return { path: status.path, isPaused: status.state !== 'running', clients: status.clients }
+  }
+
+  async unlinkedSocket(vdiUuid: string): Promise<string | undefined> {
+    const { registration } = serverFiles(this.#runtime, vdiUuid)
+    return (await readRegistration(this.#system.files, registration))?.socket
   }
 
   async closeOrphans(srUuid: string, known: ReadonlySet<string>): Promise<void> {

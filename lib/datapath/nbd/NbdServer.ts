@@ -72,7 +72,7 @@ export class NbdServer {
     }
     socket.end()
     socket.destroySoon()
-    if (this.#clients.size === 1 && this.#export.state === 'running') await this.#flushForLast()
+    if (this.#clients.size === 1 && this.#export.state === 'running') await this.#export.flushUnasked()
   }
 
   async #converse(socket: Socket): Promise<void> {
@@ -82,12 +82,6 @@ export class NbdServer {
     const agreement = await shakeHands({ reader, write }, this.#export)
     if (agreement === undefined) return
     await new Transmission({ exported: this.#export, reader, write, agreement, memory: this.#memory }).run()
-  }
-
-  async #flushForLast(): Promise<void> {
-    await this.#export.flush().catch((error: unknown) => {
-      this.#warn(`flush of ${this.#export.name} failed: ${String(error)}`)
-    })
   }
 }
 

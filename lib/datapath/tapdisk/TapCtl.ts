@@ -3,7 +3,7 @@ import { strerror } from '../../os/strerror.ts'
 import type { System } from '../../os/system.ts'
 import { SmError } from '../../smapi/SmError.ts'
 
-/** One row of `tap-ctl list` (spec datapath 6). */
+/** One row of `tap-ctl list` (spec datapath 6). Type and path are empty for one whose image is closed. */
 export interface Tapdisk {
   readonly pid: number
   readonly minor: number
@@ -93,7 +93,7 @@ export class TapCtl {
     await this.#run(['unpause', ...of(pid, minor), ...mirror, '-a', `${image.type}:${image.path}`])
   }
 
-  /** Tapdisks that serve something; rows that lack a field are none. */
+  /** Tapdisks that have a minor. */
   async list(which: { readonly minor?: number; readonly path?: string } = {}): Promise<Tapdisk[]> {
     const minor = which.minor === undefined ? [] : ['-m', String(which.minor)]
     const file = which.path === undefined ? [] : ['-f', which.path]
@@ -123,7 +123,7 @@ function of(pid: number, minor: number): string[] {
 
 /** The path is last and may hold blanks. */
 function parseRow(line: string): Tapdisk | undefined {
-  const found = /^pid=(\d+) minor=(\d+) state=(0x[0-9a-f]+|\d+) args=(\w+):(.+)$/.exec(line.trim())
+  const found = /^pid=(\d+) minor=(\d+) state=(0x[0-9a-f]+|\d+)(?: args=(\w+):(.+))?$/.exec(line.trim())
   if (found === null) return undefined
   const [, pid, minor, state, type = '', path = ''] = found
   return { pid: Number(pid), minor: Number(minor), state: Number(state), type, path }

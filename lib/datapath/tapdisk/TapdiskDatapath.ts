@@ -55,13 +55,12 @@ export class TapdiskDatapath implements Datapath {
   }
 
   async close(socket: string): Promise<void> {
-    const minor = minorOf(socket)
-    const tapdisk = await this.#find(minor)
-    if (tapdisk !== undefined) {
-      await this.#tapCtl.close(tapdisk.pid, minor)
-      await this.#tapCtl.detach(tapdisk.pid, minor)
-    }
-    await this.#tapCtl.free(minor)
+    const tapdisk = await this.#find(socket)
+    // A minor that this process does not have any more may be another disk's by now.
+    if (tapdisk === undefined) return
+    if (tapdisk.path !== '') await this.#tapCtl.close(tapdisk.pid, tapdisk.minor)
+    await this.#tapCtl.detach(tapdisk.pid, tapdisk.minor)
+    await this.#tapCtl.free(tapdisk.minor)
   }
 
   async pause(socket: string): Promise<void> {
@@ -77,8 +76,15 @@ export class TapdiskDatapath implements Datapath {
   }
 
   async serving(socket: string): Promise<Serving | undefined> {
-    const tapdisk = await this.#find(minorOf(socket))
-    return tapdisk === undefined ? undefined : { path: tapdisk.path, isPaused: !isRunning(tapdisk) }
+    const tapdisk = await this.#find(socket)
+    return tapdisk === undefined || tapdisk.path === ''
+      ? undefined
+      : { path: tapdisk.path, isPaused: !isRunning(tapdisk) }
+  }
+
+  /** Its socket's name tells which one it is, and nothing else does. */
+  unlinkedSocket(): Promise<undefined> {
+    return Promise.resolve(undefined)
   }
 
   /** Which tapdisks are needless only blktap's own users know: they serve storage of other managers, too. */
@@ -87,13 +93,15 @@ export class TapdiskDatapath implements Datapath {
   }
 
   async #require(socket: string): Promise<Tapdisk> {
-    const tapdisk = await this.#find(minorOf(socket))
-    if (tapdisk === undefined) throw new SmError('TapdiskFailed', `there is no tapdisk for ${socket} any more`)
+    const tapdisk = await this.#find(socket)
+    if (tapdisk === undefined || tapdisk.path === '')
+      throw new SmError('TapdiskFailed', `there is no tapdisk for ${socket} any more`)
     return tapdisk
   }
 
-  async #find(minor: number): Promise<Tapdisk | undefined> {
-    return (await this.#tapCtl.list({ minor })).find(tapdisk => tapdisk.minor === minor)
+  async #find(socket: string): Promise<Tapdisk | undefined> {
+    const { pid, minor } = identify(socket)
+    return (await this.#tapCtl.list({ minor })).find(tapdisk => tapdisk.minor === minor && tapdisk.pid === pid)
   }
 
   /** A host that does not share out its memory by groups has no such command. */
@@ -105,8 +113,8 @@ export class TapdiskDatapath implements Datapath {
 }
 
 /** Throws SmError TapdiskFailed for what is no tapdisk's socket. */
-function minorOf(socket: string): number {
-  const minor = SOCKET_NAME.exec(path.basename(socket))?.[2]
-  if (minor === undefined) throw new SmError('TapdiskFailed', `${socket} is not the socket of a tapdisk`)
-  return Number(minor)
+function identify(socket: string): { pid: number; minor: number } {
+  const found = SOCKET_NAME.exec(path.basename(socket))
+  if (found === null) throw new SmError('TapdiskFailed', `${socket} is not the socket of a tapdisk`)
+  return { pid: Number(found[1]), minor: Number(found[2]) }
 }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterEach(async () => {
   client?.close()
   client = undefined
-  await bench.ok('vdi-detach', 'disk')
+  await bench.ok('vdi-detach', 'disk', '--force')
 })
 
 afterAll(() => {
@@ -46,6 +46,15 @@ test('an open disk is not opened again, nor reverted', async () => {
   expect(again.code).toBe(1)
   expect(again.stderr).toMatch(/is open already[^]*vdi-detach/)
   expect(await bench.sm(['vdi-revert', 'before'])).toMatchObject({ code: 1 })
+})
+
+test('a disk is not closed under its clients', async () => {
+  const { socket, uuid } = await attach()
+  client = await NbdClient.connect(socket, uuid)
+  const refused = await bench.sm(['vdi-detach', 'disk'])
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('in use by 1 client')
+  expect((await client.read(0, 512)).length).toBe(512)
 })
 
 test('closing a closed disk is no error', async () => {

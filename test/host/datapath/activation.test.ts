@@ -139,6 +139,21 @@ describe('keys in the record', () => {
     expect((await world.record(disk)).sm_config).not.toHaveProperty(`host_${await world.host()}`)
   })
 
+  test('of another host that is just opening the disk stay, and keep a writer away', async () => {
+    await world.call('VDI.add_to_sm_config', disk.ref, 'activating', 'True')
+    const other = 'host_OpaqueRef:00000000-0000-4000-8000-00000000dead'
+    await world.call('VDI.add_to_sm_config', disk.ref, other, 'RW')
+    expect(await world.fault('vdi_activate', disk, { args: ['true'] })).toMatchObject({ code: 46 })
+    expect((await world.record(disk)).sm_config).toMatchObject({ activating: 'True', [other]: 'RW' })
+  })
+
+  test('of an activation of this host that died do not keep it from the next', async () => {
+    await world.call('VDI.add_to_sm_config', disk.ref, 'activating', 'True')
+    await world.call('VDI.add_to_sm_config', disk.ref, `host_${await world.host()}`, 'RW')
+    await activate(disk)
+    expect((await world.record(disk)).sm_config).not.toHaveProperty('activating')
+  })
+
   test('make an activation wait until a paused disk is resumed', async () => {
     await world.call('VDI.add_to_sm_config', disk.ref, 'paused', 'true')
     const activation = activate(disk)
@@ -167,6 +182,21 @@ describe('what a crash leaves', () => {
     await world.plugin('sr_attach', undefined)
     expect(servers()).toEqual([disk.uuid])
     expect((await world.record(disk)).sm_config).toHaveProperty(`host_${await world.host()}`)
+  })
+
+  test('a disk can be closed though no name leads to its server', async () => {
+    await activate(disk)
+    await world.system.files.unlink(link(disk))
+    await world.plugin('vdi_deactivate', disk)
+    expect(servers()).toEqual([])
+  })
+
+  test('a disk whose server died is snapshotted and closed all the same', async () => {
+    await activate(disk)
+    process.kill(pidOf(disk.uuid), 'SIGKILL')
+    await world.snapshot(disk)
+    await world.plugin('vdi_deactivate', disk)
+    expect((await world.record(disk)).sm_config).not.toHaveProperty(`host_${await world.host()}`)
   })
 
   test('a second server of one disk is refused', async () => {
