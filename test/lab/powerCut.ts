@@ -121,7 +121,8 @@ export function describePowerCuts({ type, smConfig = {}, diskMib, grownMib, keep
       ['a resize', () => world.call('VDI.resize', disk.ref, String(grownMib * MIB))],
     ])('%s leaves each disk whole, as it was or as it should become', { timeout: 900_000 }, async (_what, act) => {
       const { before, after, done } = await record(act)
-      expect(after - before).toBeGreaterThan(10)
+      // A disk in a volume that is large enough grows by its two footers.
+      expect(after - before).toBeGreaterThan(1)
       for (const [index, cut] of cutsBetween(before, after).entries()) {
         // Every other time the disk has lost some of what it had not flushed.
         const seed = index % 2 === 0 ? cut : undefined
