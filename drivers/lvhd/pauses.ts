@@ -20,9 +20,16 @@ export async function pauseNoted(sr: LvhdFamilySR, vdi: PausableVdi): Promise<bo
   return false
 }
 
-/** Resumes a VDI that `pauseNoted` paused. False, logged, where that fails: the note stays. */
+/**
+ * Resumes a VDI that `pauseNoted` paused. False, logged, where that fails or a journal of the VDI is not settled: settling
+ * it may remove what a guest would write meanwhile. The note stays then.
+ */
 export async function resumeNoted(sr: LvhdFamilySR, uuid: string, secondary?: string): Promise<boolean> {
   try {
+    if (await sr.journals.has(uuid)) {
+      sr.context.log.error(`VDI ${uuid} stays paused until its interrupted operation is settled`)
+      return false
+    }
     const ref = await findVdi(sr.context.xapi, uuid)
     const isPaused = ref !== undefined && 'paused' in (await sr.context.xapi.vdiGetSmConfig(ref))
     if (isPaused && !(await unpauseVdi(sr.context, { ref, uuid }, secondary))) return false

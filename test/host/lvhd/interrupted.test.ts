@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { vhdVolume } from '../../../lib/lvhd/names.ts'
+import { openBox, type Box } from '../../support/lvhdBox.ts'
+import type { Disk } from '../../support/World.ts'
+import type { LvmWorld } from '../../support/LvmWorld.ts'
+
+let box: Box
+let world: LvmWorld
+let disk: Disk
+
+beforeEach(async () => {
+  box = await openBox({ allocation: 'thick' })
+  world = box.world
+  disk = await world.createVdi('disk', 16)
+  await world.write(disk, 1, 0, 2)
+})
+afterEach(async () => {
+  await world.close()
+})
+
+async function isPaused(): Promise<boolean> {
+  return 'paused' in (await world.record(disk)).sm_config
+}
+
+async function journals(): Promise<string[]> {
+  return [...(await world.volumes()).keys()].filter(name => /^(clone|leaf|inflate)_/.test(name))
+}
+
+test('a disk whose failed snapshot cannot be taken back stays paused until a recovery has done it', async () => {
+  const content = await world.content(disk.uuid)
+  const vhds = () => [...box.lvm.fake.volumes.keys()].filter(name => name.startsWith('VHD-'))
+  // The new leaf cannot be removed while the base is beside it.
+  box.lvm.fake.held.has = name => name === vhdVolume(disk.uuid) && vhds().length > 1
+  await world.start('LVHDRT_clone_vdi_after_first_snap=EIO')
+  await world.failure('VDI.snapshot', disk.ref)
+  expect(await isPaused()).toBe(true)
+  expect(await journals()).toHaveLength(1)
+  box.lvm.fake.held.has = () => false
+  await world.start()
+  await world.scan()
+  expect(await isPaused()).toBe(false)
+  expect(await journals()).toEqual([])
+  expect(await world.content(disk.uuid)).toEqual(content)
+})
