@@ -42,3 +42,21 @@ test('a disk whose failed snapshot cannot be taken back stays paused until a rec
   expect(await journals()).toEqual([])
   expect(await world.content(disk.uuid)).toEqual(content)
 })
+
+test('a disk that a guest writes to has its full size again before it is resumed after a failed snapshot', async () => {
+  const volume = vhdVolume(disk.uuid)
+  const { size } = box.lvm.fake.volumes.get(volume) ?? { size: 0 }
+  await world.call('VDI.add_to_sm_config', disk.ref, `host_${await world.host()}`, 'RW')
+  await world.start(`trace:${world.root}/trace,LVHDRT_clone_vdi_after_shrink_parent=EIO`)
+  box.lvm.fake.takeCommands()
+  await world.failure('VDI.snapshot', disk.ref)
+  const trace = await world.takeTrace()
+  const grown = trace.findLastIndex(line => line.includes('process lvresize'))
+  const resumed = trace.findIndex(line => line.includes('xapi VDI.remove_from_sm_config'))
+  expect(box.lvm.fake.takeCommands().filter(program => program === 'lvresize')).toHaveLength(2)
+  expect(grown).toBeGreaterThan(-1)
+  expect(resumed).toBeGreaterThan(grown)
+  expect(box.lvm.fake.volumes.get(volume)?.size).toBe(size)
+  expect(await isPaused()).toBe(false)
+  expect(await journals()).toEqual([])
+})
