@@ -12,12 +12,17 @@ import type { LvhdFamilySR } from './LvhdFamilySR.ts'
  * @returns false, with nothing changed, where it is paused already or a host refuses
  */
 export async function pauseNoted(sr: LvhdFamilySR, vdi: PausableVdi): Promise<boolean> {
+  await notePause(sr, vdi.uuid)
+  if (await pauseVdi(sr.context, vdi)) return true
+  await sr.context.system.files.unlinkIfPresent(path.join(directoryOf(sr), vdi.uuid))
+  return false
+}
+
+/** Has the end of the recovery resume a VDI, where it is paused: whoever paused it is gone. */
+export async function notePause(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { files } = sr.context.system
   await files.makeDirectory(directoryOf(sr), { recursive: true })
-  await files.append(path.join(directoryOf(sr), vdi.uuid), '')
-  if (await pauseVdi(sr.context, vdi)) return true
-  await files.unlinkIfPresent(path.join(directoryOf(sr), vdi.uuid))
-  return false
+  await files.append(path.join(directoryOf(sr), uuid), '')
 }
 
 /**

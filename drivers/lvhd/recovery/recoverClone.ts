@@ -3,6 +3,7 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { findVdi, mergeSmConfig } from '../../records.ts'
 import { findVolume, readDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { notePause } from '../pauses.ts'
 import { introduceBranched } from '../snapshot/records.ts'
 import { refreshActions } from '../slaves.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
@@ -12,7 +13,8 @@ import { findBase, undoClone, type CloneNames } from './undoClone.ts'
 /**
  * Settles an interrupted snapshot, clone or revert (spec lvhd 16.2, 31), all of which keep a `clone` journal. Without a base
  * nothing had been changed, or a revert is committed: records follow the disk. With both leaves whole a snapshot is
- * completed; everything else is undone. The journal goes last.
+ * completed; everything else is undone. The journal goes last, and who made it, on whichever host, may have left the disk
+ * paused.
  * @throws SmError VDIUnavailable where neither disk nor base is there; the journal stays
  */
 export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise<void> {
@@ -28,6 +30,7 @@ export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise
   } else {
     await undoClone(sr, names)
   }
+  await notePause(sr, disk)
   await sr.journals.remove('clone', disk)
 }
 

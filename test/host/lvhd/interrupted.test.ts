@@ -1,3 +1,5 @@
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { vhdVolume } from '../../../lib/lvhd/names.ts'
 import { openBox, type Box } from '../../support/lvhdBox.ts'
@@ -59,4 +61,18 @@ test('a disk that a guest writes to has its full size again before it is resumed
   expect(box.lvm.fake.volumes.get(volume)?.size).toBe(size)
   expect(await isPaused()).toBe(false)
   expect(await journals()).toEqual([])
+})
+
+test('a disk that another host left paused in a snapshot is resumed by the recovery', async () => {
+  const content = await world.content(disk.uuid)
+  await world.start('LVHDRT_clone_vdi_after_first_snap')
+  await world.failure('VDI.snapshot', disk.ref)
+  // The note of the pause is with the host that died.
+  await fs.rm(path.join(world.paths.runtime, 'paused'), { recursive: true })
+  expect(await isPaused()).toBe(true)
+  await world.start()
+  await world.scan()
+  expect(await isPaused()).toBe(false)
+  expect(await journals()).toEqual([])
+  expect(await world.content(disk.uuid)).toEqual(content)
 })
