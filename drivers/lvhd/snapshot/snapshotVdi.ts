@@ -147,8 +147,9 @@ async function factsOf(
 async function takeBack({ sr, disk, base, newLeaf }: Branch): Promise<void> {
   try {
     sr.group.forget()
+    if (!(await sr.journals.has(disk))) return
     await undoClone(sr, { disk, base, newLeaf })
-    if (await sr.journals.has(disk)) await sr.journals.remove('clone', disk)
+    await sr.journals.remove('clone', disk)
   } catch (error) {
     sr.context.log.error(`the failed snapshot of VDI ${disk} is left to the next scan: ${String(error)}`)
   }

@@ -76,3 +76,20 @@ test('a disk that another host left paused in a snapshot is resumed by the recov
   expect(await journals()).toEqual([])
   expect(await world.content(disk.uuid)).toEqual(content)
 })
+
+test('a snapshot whose commit LVM carried out but reported as failed succeeds', async () => {
+  const content = await world.content(disk.uuid)
+  const { volumes } = box.lvm.fake
+  const remove = volumes.delete.bind(volumes)
+  volumes.delete = name => {
+    const isThere = remove(name)
+    if (name.startsWith('clone_')) throw new Error('lvremove was interrupted')
+    return isThere
+  }
+  const snapshot = await world.snapshot(disk)
+  volumes.delete = remove
+  expect(await isPaused()).toBe(false)
+  expect(await journals()).toEqual([])
+  expect(await world.content(disk.uuid)).toEqual(content)
+  expect(await world.content(snapshot.uuid)).toEqual(content)
+})
