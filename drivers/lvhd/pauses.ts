@@ -12,17 +12,29 @@ import type { LvhdFamilySR } from './LvhdFamilySR.ts'
  * @returns false, with nothing changed, where it is paused already or a host refuses
  */
 export async function pauseNoted(sr: LvhdFamilySR, vdi: PausableVdi): Promise<boolean> {
-  const { files } = sr.context.system
-  await files.makeDirectory(directoryOf(sr), { recursive: true })
-  await files.append(path.join(directoryOf(sr), vdi.uuid), '')
+  await notePause(sr, vdi.uuid)
   if (await pauseVdi(sr.context, vdi)) return true
-  await files.unlinkIfPresent(path.join(directoryOf(sr), vdi.uuid))
+  await sr.context.system.files.unlinkIfPresent(path.join(directoryOf(sr), vdi.uuid))
   return false
 }
 
-/** Resumes a VDI that `pauseNoted` paused. False, logged, where that fails: the note stays. */
+/** Has the end of the recovery resume a VDI, where it is paused: whoever paused it is gone. */
+export async function notePause(sr: LvhdFamilySR, uuid: string): Promise<void> {
+  const { files } = sr.context.system
+  await files.makeDirectory(directoryOf(sr), { recursive: true })
+  await files.append(path.join(directoryOf(sr), uuid), '')
+}
+
+/**
+ * Resumes a VDI that `pauseNoted` paused. False, logged, where that fails or a journal of the VDI is not settled: settling
+ * it may remove what a guest would write meanwhile. The note stays then.
+ */
 export async function resumeNoted(sr: LvhdFamilySR, uuid: string, secondary?: string): Promise<boolean> {
   try {
+    if (await sr.journals.has(uuid)) {
+      sr.context.log.error(`VDI ${uuid} stays paused until its interrupted operation is settled`)
+      return false
+    }
     const ref = await findVdi(sr.context.xapi, uuid)
     const isPaused = ref !== undefined && 'paused' in (await sr.context.xapi.vdiGetSmConfig(ref))
     if (isPaused && !(await unpauseVdi(sr.context, { ref, uuid }, secondary))) return false

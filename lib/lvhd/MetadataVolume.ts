@@ -78,10 +78,11 @@ export class MetadataVolume {
     return { sr, vdis: new Map(vdis), broken: slots.flatMap(slot => (slot.state === 'broken' ? [slot.offset] : [])) }
   }
 
-  /** Whether another VDI fits. Writes nothing. */
-  async hasRoom(): Promise<boolean> {
+  /** Whether so many more VDIs fit. Writes nothing. */
+  async hasRoom(count = 1): Promise<boolean> {
     const { slots, length, size } = await this.#content()
-    return slots.some(({ state }) => state === 'deleted') || length + ENTRY_SIZE <= size
+    const reusable = slots.filter(({ state }) => state === 'deleted').length
+    return length + Math.max(0, count - reusable) * ENTRY_SIZE <= size
   }
 
   /**

@@ -3,34 +3,41 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { findVdi, mergeSmConfig } from '../../records.ts'
 import { findVolume, readDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { notePause } from '../pauses.ts'
 import { introduceBranched } from '../snapshot/records.ts'
-import { inflateIfRoom } from './inflateIfRoom.ts'
+import { refreshActions } from '../slaves.ts'
+import { otherHostsOf } from '../snapshot/makeLeaves.ts'
+import { restoreSize } from './restoreSize.ts'
 import { findBase, undoClone, type CloneNames } from './undoClone.ts'
 
 /**
  * Settles an interrupted snapshot, clone or revert (spec lvhd 16.2, 31), all of which keep a `clone` journal. Without a base
  * nothing had been changed, or a revert is committed: records follow the disk. With both leaves whole a snapshot is
- * completed; everything else is undone. The journal goes last.
+ * completed; everything else is undone. The journal goes last, and who made it, on whichever host, may have left the disk
+ * paused.
  * @throws SmError VDIUnavailable where neither disk nor base is there; the journal stays
  */
 export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise<void> {
-  const { disk, newLeaf } = names
+  const { disk } = names
   const type = await findBase(sr, names.base)
   sr.context.log.warn(`VDI ${disk}: an interrupted snapshot or revert, base ${type === undefined ? 'gone' : 'there'}`)
   if (type === undefined) {
     if ((await findVolume(sr, disk)) === undefined) throw new SmError('VDIUnavailable', `VDI ${disk} has no volume`)
+    await restoreSize(sr, disk)
     await correctDisk(sr, disk)
   } else if (await areLeavesWhole(sr, names)) {
     await complete(sr, names, type)
   } else {
     await undoClone(sr, names)
-    // In a snapshot the base had been cut to what it held.
-    if ((await sr.allocation()) === 'thick' && newLeaf !== undefined) await inflateQuietly(sr, disk)
   }
+  await notePause(sr, disk)
   await sr.journals.remove('clone', disk)
 }
 
-/** Sizes, parent, type and key of a disk's record follow its image, as a scan or a committed revert would have it. */
+/**
+ * Sizes, parent, type and key of a disk's record follow its image, as a scan or a committed revert would have it; hosts that
+ * have it open take it up, which an undo that was interrupted may have left out.
+ */
 async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { xapi } = sr.context
   const ref = await findVdi(xapi, uuid)
@@ -41,6 +48,8 @@ async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
   if (record.physical_utilisation !== image.volume.size) await xapi.vdiSetPhysicalUtilisation(ref, image.volume.size)
   const wanted = { vdi_type: image.type, 'vhd-parent': image.parent, key_hash: image.keyHash }
   await mergeSmConfig(xapi, ref, wanted, { removeSticky: true })
+  const hosts = otherHostsOf(sr, record.sm_config)
+  await sr.tellHosts(hosts, refreshActions(uuid, image.volume.name))
   if (await sr.isLegacy()) return
   const entry = (await sr.metadata.read()).vdis.get(uuid)
   if (entry !== undefined && entry.vdiType !== image.type) await sr.metadata.update(uuid, { vdiType: image.type })
@@ -96,12 +105,4 @@ async function complete(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNames, t
   const leaf = newLeaf === undefined ? undefined : read.disks.get(newLeaf)
   // Whether it was to be a snapshot or a clone is not known; xapi marks it if it still wants it.
   await introduceBranched(sr, ref, { disk: image, base: baseImage, newLeaf: leaf, isSnapshot: false })
-}
-
-async function inflateQuietly(sr: LvhdFamilySR, uuid: string): Promise<void> {
-  try {
-    await inflateIfRoom(sr, uuid)
-  } catch (error) {
-    sr.context.log.warn(`the volume of VDI ${uuid} stays as small as it is: ${String(error)}`)
-  }
 }

@@ -1,9 +1,9 @@
 import { deflate } from '../../../lib/lvhd/inflate.ts'
 import { HIDDEN_TAG, rawVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
-import { unpauseVdi } from '../../pause.ts'
 import { findVdi, forgetVdi, mergeSmConfig } from '../../records.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { notePause } from '../pauses.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
 import { inflateIfRoom } from './inflateIfRoom.ts'
 
@@ -21,9 +21,8 @@ export async function recoverLeafCoalesce(sr: LvhdFamilySR, leaf: string, parent
   sr.context.log.warn(`VDI ${leaf}: an interrupted merge into ${parent}; ${goesBack ? 'going back' : 'finishing it'}`)
   if (goesBack) await goBack(sr, leaf, parent)
   else await finish(sr, leaf, parent)
+  await notePause(sr, leaf)
   await sr.journals.remove('leaf', leaf)
-  const ref = await findVdi(sr.context.xapi, leaf)
-  if (ref !== undefined) await unpauseVdi(sr.context, { ref, uuid: leaf })
 }
 
 async function goBack(sr: LvhdFamilySR, leaf: string, parent: string): Promise<void> {

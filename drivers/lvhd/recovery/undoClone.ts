@@ -5,6 +5,7 @@ import { readDisks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { refreshActions } from '../slaves.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
+import { restoreSize } from './restoreSize.ts'
 
 /** What a `clone` journal names. Uuids. */
 export interface CloneNames {
@@ -21,9 +22,9 @@ export async function findBase(sr: LvhdFamilySR, base: string): Promise<VdiType 
 
 /**
  * Gives a disk its old volume back, which a `clone` journal says is the base now (spec lvhd 16.2, 31): the base is writable
- * and visible again, the leaves go, the name goes back. Each step looks before it acts, so that it may be interrupted and
- * repeated; the caller removes the journal afterwards. Nothing happens where there is no base.
- * @throws LvmError, XapiError
+ * and visible again, the leaves go, the name goes back, and the size. Each step looks before it acts, so that it may be
+ * interrupted and repeated; the caller removes the journal afterwards.
+ * @throws SmError VDIUnavailable, LvmError, VhdError, XapiError; the journal has to stay then
  */
 export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNames): Promise<void> {
   const { group, activator } = sr
@@ -35,6 +36,7 @@ export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: Clone
     await group.rename(volumeOf(type, base), volumeOf(type, disk))
     await activator.renamed(base, { uuid: disk, volume: volumeOf(type, disk) })
   }
+  await restoreSize(sr, disk)
   await restoreRecords(sr, { disk, base, newLeaf })
 }
 

@@ -2,7 +2,7 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import type { RevertPair } from '../../revert/target.ts'
 import type { LvhdVDI } from '../LvhdVDI.ts'
 import { undoClone } from '../recovery/undoClone.ts'
-import { dropUnusedBase, makeBranch } from '../snapshot/branch.ts'
+import { dropUnusedBase, makeBranch, type Made } from '../snapshot/branch.ts'
 import { otherHostsOf, type Branch } from '../snapshot/makeLeaves.ts'
 import { branchSizes } from '../snapshot/sizes.ts'
 import type { GatheredFacts } from './facts.ts'
@@ -40,13 +40,31 @@ export async function splitSnapshot(pair: RevertPair<LvhdVDI>, gathered: Gathere
     otherHosts: otherHostsOf(sr, gathered.snapshotRecord.sm_config),
     points: POINTS,
   }
+  await dropQuietly(await branchOrTakeBack(branch, pair))
+}
+
+async function branchOrTakeBack(branch: Branch, pair: RevertPair<LvhdVDI>): Promise<Made> {
+  const { sr, disk, base, newLeaf } = branch
   try {
-    await dropUnusedBase(await makeBranch(branch, pair.snapshotRef, true))
+    return await makeBranch(branch, pair.snapshotRef, true)
   } catch (error) {
-    sr.context.log.error(`splitting snapshot ${uuid} failed, taking it back: ${String(error)}`)
+    sr.context.log.error(`splitting snapshot ${disk} failed, taking it back: ${String(error)}`)
     sr.group.forget()
-    await undoClone(sr, { disk: uuid, base: branch.base, newLeaf: undefined })
-    if (await sr.journals.has(uuid)) await sr.journals.remove('clone', uuid)
+    if (await sr.journals.has(disk)) {
+      await undoClone(sr, { disk, base, newLeaf })
+      await sr.journals.remove('clone', disk)
+    }
     throw error
+  }
+}
+
+/** The split is committed: an unused base that stays is the collector's. */
+async function dropQuietly(made: Made): Promise<void> {
+  const { sr, disk, base } = made.branch
+  try {
+    await dropUnusedBase(made)
+  } catch (error) {
+    sr.group.forget()
+    sr.context.log.error(`snapshot ${disk} is split; its unused base ${base} stays: ${String(error)}`)
   }
 }

@@ -16,7 +16,8 @@ export interface Made {
 
 /**
  * Branches a paused disk whose chain is active, under a `clone` journal whose removal commits (spec lvhd 15 steps 4-14).
- * Where it throws, `undoClone` takes it back and the journal is to be removed, if it is there.
+ * Where it throws and there is a journal, `undoClone` takes it back and the journal is to be removed; without one nothing
+ * may be undone.
  */
 export async function makeBranch(branch: Branch, ref: Ref, isSnapshot: boolean): Promise<Made> {
   const { sr, disk, type } = branch
@@ -30,8 +31,19 @@ export async function makeBranch(branch: Branch, ref: Ref, isSnapshot: boolean):
   const base = isBaseUsed ? disks.base : undefined
   await introduceBranched(sr, ref, { disk: disks.disk, base, newLeaf: disks.newLeaf, isSnapshot })
   effects.point('LVHDRT_clone_vdi_before_remove_journal')
-  await sr.journals.remove('clone', disk)
+  await commit(branch)
   return { branch, base, newLeaf: disks.newLeaf }
+}
+
+/** An error of the step that commits proves nothing: whether the journal is there does. */
+async function commit({ sr, disk }: Branch): Promise<void> {
+  try {
+    await sr.journals.remove('clone', disk)
+  } catch (error) {
+    sr.group.forget()
+    if (await sr.journals.has(disk)) throw error
+    sr.context.log.warn(`VDI ${disk} is branched although LVM reported ${String(error)}`)
+  }
 }
 
 /** Removes a base that nothing is built on, else keeps it active as long as the disk is (spec lvhd 15 step 14). */

@@ -35,12 +35,13 @@ interface Source {
  * vdi_snapshot and vdi_clone (spec lvhd 15). Steps, under the SR lock: 1. pause; 2. `clone` journal; 3. base and leaves;
  * 4. records; 5. commit: the journal goes; 6. an unused base, statistics, resume. Until 5 what fails is taken back, and an
  * interrupted snapshot is either completed or taken back by the next command on the master; from then on the call succeeds.
- * @throws SmError Unimplemented, VDISnapshot, VDIClone, VDIUnavailable, SnapshotChainTooLong, SRNoSpace
+ * @throws SmError Unimplemented, VDISnapshot, VDIClone, VDIUnavailable, SnapshotChainTooLong, SRNoSpace, MetadataError
  */
 export async function snapshotVdi(vdi: LvhdVDI, request: Request, type: SnapshotType): Promise<VdiInfo> {
   const { sr } = vdi
   const refused = request.command === 'vdi_clone' ? 'VDIClone' : 'VDISnapshot'
   const source = await requireBranchable(vdi, refused)
+  await requireEntries(vdi, type)
   await requirePaused(source, refused)
   const mirror = request.driverParams['mirror']
   let made: Made
@@ -72,6 +73,13 @@ async function requireBranchable(vdi: LvhdVDI, refused: SmErrorName): Promise<So
   if (disk.type === 'vhd' && chain.length >= MAX_CHAIN_DEPTH) throw new SmError('SnapshotChainTooLong')
   if ('paused' in smConfig) throw new SmError(refused, `VDI ${vdi.uuid} is paused by another operation`)
   return { vdi, ref, disk, chain }
+}
+
+/** Before anything is paused: without room for base and leaf it would all be taken back. @throws SmError MetadataError */
+async function requireEntries({ sr }: LvhdVDI, type: SnapshotType): Promise<void> {
+  if (!(await sr.metadata.hasRoom(type === 'double' ? 2 : 1))) {
+    throw new SmError('MetadataError', 'no room for more VDIs')
+  }
 }
 
 /** @throws SmError VDIUnavailable where a part of the chain is missing or cannot be read */
@@ -139,8 +147,9 @@ async function factsOf(
 async function takeBack({ sr, disk, base, newLeaf }: Branch): Promise<void> {
   try {
     sr.group.forget()
+    if (!(await sr.journals.has(disk))) return
     await undoClone(sr, { disk, base, newLeaf })
-    if (await sr.journals.has(disk)) await sr.journals.remove('clone', disk)
+    await sr.journals.remove('clone', disk)
   } catch (error) {
     sr.context.log.error(`the failed snapshot of VDI ${disk} is left to the next scan: ${String(error)}`)
   }
