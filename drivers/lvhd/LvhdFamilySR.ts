@@ -233,9 +233,13 @@ export abstract class LvhdFamilySR extends SR {
     return Promise.resolve('vhd')
   }
 
-  /** Drops what this call held active. */
+  /** Drops what this call held active. What fails here does not make a failure of what the call has done. */
   override async cleanup(): Promise<void> {
-    await this.activator.release()
+    try {
+      await this.activator.release()
+    } catch (error) {
+      this.context.log.error(`volumes of SR ${this.uuid} stay active: ${String(error)}`)
+    }
   }
 
   #readMode(): Promise<{ allocation: Allocation; isLegacy: boolean }> {
