@@ -1,7 +1,7 @@
 import { VolumeJournals } from '../../lib/journal/VolumeJournals.ts'
 import type { LvhdTools } from '../../lib/lvhd/inflate.ts'
 import { MetadataVolume } from '../../lib/lvhd/MetadataVolume.ts'
-import { METADATA_VOLUME } from '../../lib/lvhd/names.ts'
+import { kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
 import { Activator } from '../../lib/lvm/Activator.ts'
 import { Lvm } from '../../lib/lvm/Lvm.ts'
 import { clearGroupMappings } from '../../lib/lvm/mapping.ts'
@@ -233,9 +233,13 @@ export abstract class LvhdFamilySR extends SR {
     return Promise.resolve('vhd')
   }
 
-  /** Drops what this call held active. */
+  /** Drops what this call held active. What fails here does not make a failure of what the call has done. */
   override async cleanup(): Promise<void> {
-    await this.activator.release()
+    try {
+      await this.activator.release()
+    } catch (error) {
+      this.context.log.error(`volumes of SR ${this.uuid} stay active: ${String(error)}`)
+    }
   }
 
   #readMode(): Promise<{ allocation: Allocation; isLegacy: boolean }> {
@@ -247,8 +251,14 @@ export abstract class LvhdFamilySR extends SR {
     const { xapi, request } = this.context
     const smConfig = await xapi.srGetSmConfig(await this.srRef())
     const wanted = [smConfig['allocation'], request.deviceConfig['allocation']].find(isAllocation)
-    const isLegacy = smConfig['use_vhd'] !== 'true' && (await this.group.volume(METADATA_VOLUME)) === undefined
+    const isLegacy = smConfig['use_vhd'] !== 'true' && !(await this.#hasVhdOrMetadata())
     return { allocation: wanted ?? 'thick', isLegacy }
+  }
+
+  /** Either is enough: the metadata volume may be lost. */
+  async #hasVhdOrMetadata(): Promise<boolean> {
+    const { volumes } = await this.group.report()
+    return volumes.has(METADATA_VOLUME) || [...volumes.values()].some(volume => kindOf(volume).kind === 'vhd')
   }
 }
 

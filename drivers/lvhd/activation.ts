@@ -35,19 +35,21 @@ export async function openVolumes(vdi: LvhdVDI, { writable }: { readonly writabl
 
 /**
  * Undoes `openVolumes`, once nobody has the volumes open: they are unmapped, and a leaf of a thin SR or of a snapshot gives
- * back the room it does not need (spec lvhd 14). Nothing happens where they are not in use.
+ * back the room it does not need (spec lvhd 14), unless the SR is busy: the server is gone by then, and room alone is not
+ * worth a failure. Nothing happens where they are not in use.
  * @throws SmError VDIUnavailable; LvmError
  */
 export async function closeVolumes(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
   const disk = await vdi.read()
   if (await givesRoomBack(vdi, disk)) {
-    await underSrLock(vdi, async () => {
+    const isDone = await underSrLock(vdi, async () => {
       const vhd = await sr.vhdUtil()
       const path = sr.group.path(disk.volume.name)
       await deflate({ group: sr.group, vhd }, disk.volume.name, await vhd.physicalSize(path))
       await recordUtilisation(vdi, disk.volume.name)
     })
+    if (!isDone) sr.context.log.warn(`SR ${sr.uuid} is busy: the volume of VDI ${vdi.uuid} keeps its full size`)
   }
   const [leaf, ...ancestors] = await chainOf(vdi)
   if (leaf !== undefined) await sr.activator.detach(leaf, ancestors)
@@ -70,8 +72,8 @@ async function provision(vdi: LvhdVDI, disk: Disk): Promise<void> {
   const { request, xapi } = sr.context
   try {
     if (request.isMaster) {
-      await underSrLock(vdi, () => enlarge(vdi, disk))
-      return
+      if (await underSrLock(vdi, () => enlarge(vdi, disk))) return
+      throw new SmError('VDIUnavailable', `SR ${sr.uuid} is busy`)
     }
     const args = { srUuid: sr.uuid, vdiUuid: vdi.uuid }
     const answer = await xapi.hostCallPlugin(await xapi.poolGetMaster(), 'lvhd-thin', 'attach', args)
@@ -104,20 +106,23 @@ async function recordUtilisation({ sr, uuid }: LvhdVDI, volume: string): Promise
   await xapi.srSetPhysicalUtilisation(await sr.srRef(), (await sr.capacity()).utilisation)
 }
 
-/** Whoever activates holds the lock of the VDI, which comes after that of the SR: waiting without end could be for ever. */
-async function underSrLock(vdi: LvhdVDI, body: () => Promise<void>): Promise<void> {
+/**
+ * Whoever activates holds the lock of the VDI, which comes after that of the SR: waiting without end could be for ever.
+ * False, with nothing done, where the SR stays busy.
+ */
+async function underSrLock(vdi: LvhdVDI, body: () => Promise<void>): Promise<boolean> {
   const { locks } = vdi.sr.context
   for (let attempt = 1; ; attempt += 1) {
     const lock = await locks.tryLock(vdi.sr.uuid, 'sr')
     if (lock !== undefined) {
       try {
         await body()
-        return
+        return true
       } finally {
         await lock.release()
       }
     }
-    if (attempt === LOCK_TRIES) throw new SmError('VDIUnavailable', `SR ${vdi.sr.uuid} is busy`)
+    if (attempt === LOCK_TRIES) return false
     await new Promise(resolve => setTimeout(resolve, LOCK_WAIT_MS))
   }
 }

@@ -1,5 +1,6 @@
 import { undoInflate } from '../../../lib/lvhd/inflate.ts'
 import { kindOf, vhdVolume } from '../../../lib/lvhd/names.ts'
+import type { JournalType } from '../../../lib/journal/VolumeJournals.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { isUnfinished } from '../layout.ts'
 import { resumeLeftPaused } from '../pauses.ts'
@@ -36,26 +37,34 @@ export async function pendingVdis(sr: LvhdFamilySR): Promise<Set<string>> {
 }
 
 async function settleAll(sr: LvhdFamilySR): Promise<void> {
-  await sr.journals.removeTorn()
-  for (const name of (await sr.group.report()).volumes.keys()) if (isUnfinished(name)) await sr.group.remove(name)
-  for (const uuid of (await sr.journals.ofType('inflate')).keys()) {
-    await attempt(sr, uuid, () => recoverInflate(sr, uuid))
+  await attempt(sr, 'torn journals', () => sr.journals.removeTorn())
+  for (const name of [...(await sr.group.report()).volumes.keys()].filter(isUnfinished)) {
+    await attempt(sr, name, () => sr.group.remove(name))
   }
+  await settleType(sr, 'inflate', uuid => recoverInflate(sr, uuid))
   for (const uuid of await sr.journals.resizes()) await attempt(sr, uuid, () => recoverResize(sr, uuid))
-  for (const [uuid, { value }] of await sr.journals.ofType('clone')) {
-    await attempt(sr, uuid, () => recoverClone(sr, requireCloneNames(uuid, value ?? '')))
-  }
-  for (const [uuid, { value }] of await sr.journals.ofType('leaf')) {
-    await attempt(sr, uuid, () => recoverLeafCoalesce(sr, uuid, value ?? ''))
-  }
+  await settleType(sr, 'clone', (uuid, value) => recoverClone(sr, requireCloneNames(uuid, value)))
+  await settleType(sr, 'leaf', (uuid, value) => recoverLeafCoalesce(sr, uuid, value))
 }
 
-async function attempt(sr: LvhdFamilySR, vdi: string, step: () => Promise<void>): Promise<void> {
+async function settleType(
+  sr: LvhdFamilySR,
+  type: JournalType,
+  settle: (uuid: string, value: string) => Promise<void>,
+): Promise<void> {
+  await attempt(sr, `journals of type ${type}`, async () => {
+    for (const [uuid, { value }] of await sr.journals.ofType(type)) {
+      await attempt(sr, uuid, () => settle(uuid, value ?? ''))
+    }
+  })
+}
+
+async function attempt(sr: LvhdFamilySR, what: string, step: () => Promise<void>): Promise<void> {
   try {
     await step()
   } catch (error) {
     sr.group.forget()
-    sr.context.log.error(`an interrupted operation on VDI ${vdi} could not be settled: ${String(error)}`)
+    sr.context.log.error(`what was interrupted could not be settled, ${what}: ${String(error)}`)
   }
 }
 

@@ -25,10 +25,9 @@ export async function makeBranch(branch: Branch, ref: Ref, isSnapshot: boolean):
   await sr.tellHosts(branch.otherHosts, [{ action: 'deactivateNoRefcount', lvName: volumeOf(type, disk) }])
   await sr.journals.create('clone', disk, cloneJournalValue(branch))
   effects.point('LVHDRT_clone_vdi_after_create_journal')
-  const { parent, newLeafParent } = await makeLeaves(branch)
-  const isBaseUsed = parent === branch.base || newLeafParent === branch.base
+  await makeLeaves(branch)
   const disks = await readBranched(sr, branch)
-  const base = isBaseUsed ? disks.base : undefined
+  const base = disks.isBaseUsed ? disks.base : undefined
   await introduceBranched(sr, ref, { disk: disks.disk, base, newLeaf: disks.newLeaf, isSnapshot })
   effects.point('LVHDRT_clone_vdi_before_remove_journal')
   await commit(branch)
@@ -60,10 +59,15 @@ export async function dropUnusedBase({ branch, base }: Made): Promise<void> {
   await sr.tellHosts(otherHosts, [{ action: 'cleanupLockAndRefcount', uuid: branch.base }])
 }
 
-async function readBranched(
-  sr: LvhdFamilySR,
-  { disk, base, newLeaf }: Branch,
-): Promise<{ disk: Disk; base: Disk; newLeaf: Disk | undefined }> {
+interface Branched {
+  readonly disk: Disk
+  readonly base: Disk
+  readonly newLeaf: Disk | undefined
+  readonly isBaseUsed: boolean
+}
+
+/** @throws Error where a volume cannot be read back, or a leaf is on neither the base nor what the base is on */
+async function readBranched(sr: LvhdFamilySR, { disk, base, newLeaf }: Branch): Promise<Branched> {
   sr.group.forget()
   const { disks } = await readDisks(sr, [disk, base, ...(newLeaf === undefined ? [] : [newLeaf])])
   const found = (uuid: string): Disk => {
@@ -71,5 +75,24 @@ async function readBranched(
     if (read === undefined) throw new Error(`VDI ${uuid} cannot be read back`)
     return read
   }
-  return { disk: found(disk), base: found(base), newLeaf: newLeaf === undefined ? undefined : found(newLeaf) }
+  const leaves = [disk, ...(newLeaf === undefined ? [] : [newLeaf])].map(found)
+  const chain = ancestryOf(disks, base)
+  for (const { uuid, parent } of leaves) {
+    if (parent === undefined || !chain.has(parent)) throw new Error(`VDI ${uuid} was made on ${parent ?? 'nothing'}`)
+  }
+  return {
+    disk: found(disk),
+    base: found(base),
+    newLeaf: newLeaf === undefined ? undefined : found(newLeaf),
+    isBaseUsed: leaves.some(leaf => leaf.parent === base),
+  }
+}
+
+/** A disk and its ancestors, as far as they are known. Uuids. */
+function ancestryOf(disks: ReadonlyMap<string, Disk>, uuid: string): Set<string> {
+  const chain = new Set<string>()
+  for (let next = disks.get(uuid); next !== undefined && !chain.has(next.uuid); next = disks.get(next.parent ?? '')) {
+    chain.add(next.uuid)
+  }
+  return chain
 }

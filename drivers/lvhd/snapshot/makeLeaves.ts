@@ -1,5 +1,5 @@
 import { deflate } from '../../../lib/lvhd/inflate.ts'
-import { HIDDEN_TAG, vdiOfPath, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
+import { HIDDEN_TAG, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
 import { ROOM_FOR } from '../../../lib/lvhd/sizes.ts'
 import { hostsOf } from '../../pause.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
@@ -23,12 +23,6 @@ export interface Branch {
   readonly points: { readonly baseMade: string; readonly leafMade: string }
 }
 
-/** Parents as the tool linked them: it passes over empty nodes (spec lvhd 15 step 8). Uuids. */
-export interface Leaves {
-  readonly parent: string | undefined
-  readonly newLeafParent: string | undefined
-}
-
 /** Value of the journal of a snapshot: the uuids of base and second leaf, the latter possibly empty (spec lvhd 8.1). */
 export function cloneJournalValue({ base, newLeaf }: Pick<Branch, 'base' | 'newLeaf'>): string {
   return `${base}_${newLeaf ?? ''}`
@@ -41,10 +35,10 @@ export function otherHostsOf(sr: LvhdFamilySR, smConfig: Readonly<Record<string,
 
 /**
  * The disk work of a snapshot, under a `clone` journal that the caller has made (spec lvhd 15 steps 6-11):
- * 1. the disk's volume becomes the base; 2. it is cut to what it holds; 3. the leaves; 4. hide the base, after it has
- * children, and make it read-only; 5. other hosts take it up.
+ * 1. the disk's volume becomes the base; 2. it is cut to what it holds; 3. the leaves, which the tool makes on an ancestor
+ * where the base is empty; 4. hide the base, after it has children, and make it read-only; 5. other hosts take it up.
  */
-export async function makeLeaves(branch: Branch): Promise<Leaves> {
+export async function makeLeaves(branch: Branch): Promise<void> {
   const { sr, disk, type, base, newLeaf, sizes, points } = branch
   const { group, activator } = sr
   const { effects } = sr.context.system
@@ -54,9 +48,9 @@ export async function makeLeaves(branch: Branch): Promise<Leaves> {
   const vhd = await sr.vhdUtil()
   if (type === 'vhd') await deflate({ group, vhd }, baseVolume, sizes.base)
   effects.point(points.baseMade)
-  const parent = await makeLeaf(branch, disk, sizes.leaf)
+  await makeLeaf(branch, disk, sizes.leaf)
   effects.point(points.leafMade)
-  const newLeafParent = newLeaf === undefined ? undefined : await makeLeaf(branch, newLeaf, sizes.newLeaf)
+  if (newLeaf !== undefined) await makeLeaf(branch, newLeaf, sizes.newLeaf)
   effects.point('LVHDRT_clone_vdi_after_second_snap')
   if (type === 'vhd') await vhd.setHidden(group.path(baseVolume), true)
   else await group.setTag(baseVolume, HIDDEN_TAG, true)
@@ -67,10 +61,9 @@ export async function makeLeaves(branch: Branch): Promise<Leaves> {
     { action: 'refresh', lvName: vhdVolume(disk) },
     { action: 'activate', uuid: base, lvName: baseVolume },
   ])
-  return { parent, newLeafParent }
 }
 
-async function makeLeaf({ sr, base, type }: Branch, uuid: string, size: number): Promise<string | undefined> {
+async function makeLeaf({ sr, base, type }: Branch, uuid: string, size: number): Promise<void> {
   const { group, activator } = sr
   const volume = vhdVolume(uuid)
   await group.create(volume, size)
@@ -78,6 +71,4 @@ async function makeLeaf({ sr, base, type }: Branch, uuid: string, size: number):
   const vhd = await sr.vhdUtil()
   const options = { parentRaw: type === 'aio', maxSize: ROOM_FOR }
   await vhd.snapshot(group.path(volume), group.path(volumeOf(type, base)), options)
-  const parent = await vhd.parent(group.path(volume))
-  return parent === undefined ? undefined : vdiOfPath(parent)?.uuid
 }
