@@ -54,9 +54,9 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly (() => Com
   ['Serving others:', [toolstackCommand]],
 ]
 
-const DESCRIPTION = `Storage manager for disks in files: snapshots, and going back to them in place.
+const DESCRIPTION = `Storage manager for virtual disks: snapshots, and going back to them in place.
 
-A storage repository (SR) holds virtual disks (VDIs). Objects are named by name label, uuid, the beginning of a uuid (4 characters or more) or reference. Nothing here needs root.`
+A storage repository (SR) holds virtual disks (VDIs). Objects are named by name label, uuid, the beginning of a uuid (4 characters or more) or reference. SRs in directories need no root.`
 
 const AFTER = `
 First steps:
@@ -70,6 +70,7 @@ Environment:
   SM_XAPI_URL  toolstack to talk to, unix:PATH or http://HOST:PORT; default: one started for each command
   SM_LOG       stderr, none or a file; default $SM_ROOT/var/log/sm.log
   SM_VHD_UTIL  embedded, native or the path of a vhd-util; default embedded
+  SM_DATAPATH  what serves open disks: nbd, tapdisk or the path of a tap-ctl; default nbd
 
 Exit codes: 0 done, 1 the operation failed, 2 the command line is wrong.
 \`sm COMMAND --help\` shows options and examples.`

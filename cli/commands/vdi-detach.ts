@@ -6,7 +6,7 @@ export function vdiDetachCommand(): Command {
     summary: 'close a disk that vdi-attach opened',
     description: 'Makes everything durable, then ends what serves the disk. Unmount its file systems first.',
     examples: [
-      ['sm vdi-detach disk-A', ''],
+      ['sm vdi-detach disk-A', 'refused while a client is connected'],
       ['sm vdi-detach disk-A --device /dev/nbd0', 'disconnects the kernel first'],
     ],
   })
