@@ -8,6 +8,8 @@ import { RootedFiles } from './RootedFiles.ts'
 
 const MIB = 1024 * 1024
 const EXTENT = 4 * MIB
+/** The disk of the group, as a probe finds it. */
+const DEVICE = '/dev/loop9'
 
 interface FakeVolume {
   /** Holds what is on the volume. */
@@ -122,6 +124,11 @@ export class FakeLvm {
       case 'dmsetup':
         this.#dmsetup(words, fail)
         break
+      case 'pvs':
+        return this.#devices()
+      case '/usr/sbin/blkdiscard':
+        this.#discard(names[0] ?? '')
+        break
       default:
         fail(`unknown command ${program}`)
     }
@@ -130,7 +137,8 @@ export class FakeLvm {
 
   #create(words: readonly string[], fail: (reason: string) => never): void {
     const name = words[words.indexOf('-n') + 1] ?? ''
-    const size = Math.ceil((Number(words[words.indexOf('-L') + 1]) * MIB) / EXTENT) * EXTENT
+    const isWhole = words.includes('100%F')
+    const size = isWhole ? this.free : Math.ceil((Number(words[words.indexOf('-L') + 1]) * MIB) / EXTENT) * EXTENT
     if (this.volumes.has(name)) fail(`  Logical Volume "${name}" already exists in volume group "${this.group}"\n`)
     if (size > this.free) fail(`  Volume group "${this.group}" has insufficient free space\n`)
     const file = path.join(this.root, 'disks', String(this.#made++))
@@ -187,6 +195,19 @@ export class FakeLvm {
     const name = [...this.volumes.keys()].find(volume => path.basename(this.node(volume)) === mapped)
     if (name === undefined || !this.#get(name).active) return fail('Device does not exist.\n')
     if (command === 'remove') this.#unmap(name, fail)
+  }
+
+  /** What a disk forgets that is told so reads as zeroes. */
+  #discard(name: string): void {
+    const { file, size } = this.#get(name)
+    fs.truncateSync(file, 0)
+    fs.truncateSync(file, size)
+  }
+
+  #devices(): string {
+    const used = [...this.volumes.values()].reduce((sum, { size }) => sum + size, 0)
+    const pv = [{ pv_name: DEVICE, vg_name: this.group, vg_size: String(used + this.free) }]
+    return JSON.stringify({ report: [{ pv }] })
   }
 
   #map(name: string): void {

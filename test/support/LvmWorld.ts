@@ -95,13 +95,13 @@ export class LvmWorld extends World {
   }
 
   override async write(vdi: Disk, seed: number, offsetMib: number, lengthMib: number): Promise<void> {
-    await this.#withSr('vdi_activate', vdi, async sr => {
+    await this.withSr('vdi_activate', vdi, async sr => {
       const device = await openVolumes(sr.vdi(vdi.uuid), { writable: true })
       const image = await VhdLeafWriter.open(sr.context.system.files, device, { group: sr.group.name })
       await image.write(offsetMib * MIB, Buffer.alloc(lengthMib * MIB, seed))
       await image.close()
     })
-    await this.#withSr('vdi_deactivate', vdi, sr => closeVolumes(sr.vdi(vdi.uuid)))
+    await this.withSr('vdi_deactivate', vdi, sr => closeVolumes(sr.vdi(vdi.uuid)))
   }
 
   override async content(uuid: string): Promise<{ sha256: string; size: number }> {
@@ -146,8 +146,14 @@ export class LvmWorld extends World {
   }
 
   /** Works with the driver's own objects, as a data path does. */
-  async #withSr(command: string, vdi: Disk, body: (sr: LVHDSR) => Promise<unknown>): Promise<void> {
-    const request = decodeRequest(encodeMethodCall(command, [await this.request(command, vdi, { args: ['true'] })]))
+  async withSr(
+    command: string,
+    vdi: Disk,
+    body: (sr: LVHDSR) => Promise<unknown>,
+    moreConfig: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const struct = await this.request(command, vdi, { args: ['true'] }, moreConfig)
+    const request = decodeRequest(encodeMethodCall(command, [struct]))
     const saved = { ...process.env }
     Object.assign(process.env, { SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' })
     const { context, close } = makeContext(request, this.storageHost.system())
@@ -155,8 +161,8 @@ export class LvmWorld extends World {
     const sr = new LVHDSR(context)
     try {
       await body(sr)
-      await sr.cleanup()
     } finally {
+      await sr.cleanup()
       await close()
     }
   }
