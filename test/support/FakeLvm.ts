@@ -8,6 +8,8 @@ import { RootedFiles } from './RootedFiles.ts'
 
 const MIB = 1024 * 1024
 const EXTENT = 4 * MIB
+/** So much of what a volume gains shows what was there before, bytes. */
+const STALE = 64 * 1024
 /** The disk of the group, as a probe finds it. */
 const DEVICE = '/dev/loop9'
 
@@ -143,7 +145,8 @@ export class FakeLvm {
     if (size > this.free) fail(`  Volume group "${this.group}" has insufficient free space\n`)
     const file = path.join(this.root, 'disks', String(this.#made++))
     // Stale data of whatever had the extents before, but for the first 4 KiB.
-    fs.writeFileSync(file, Buffer.alloc(Math.min(size, 64 * 1024), 'XSSM:9 '))
+    fs.writeFileSync(file, '')
+    appendStale(file, Math.min(size, STALE))
     fs.truncateSync(file, size)
     const handle = fs.openSync(file, 'r+')
     fs.writeSync(handle, Buffer.alloc(4096), 0, 4096, 0)
@@ -176,6 +179,7 @@ export class FakeLvm {
     if (size < volume.size && input !== 'y\n') fail(`  Logical volume ${name} NOT reduced.\n`)
     if (size - volume.size > this.free) fail('  Insufficient free space: 9 extents needed, but only 1 available\n')
     this.free -= size - volume.size
+    if (size > volume.size) appendStale(volume.file, Math.min(size - volume.size, STALE))
     volume.size = size
     fs.truncateSync(volume.file, size)
   }
@@ -270,6 +274,10 @@ function forEach(names: readonly string[], work: (name: string) => void): void {
     }
   }
   if (failure !== undefined) throw failure.error
+}
+
+function appendStale(file: string, bytes: number): void {
+  fs.appendFileSync(file, Buffer.alloc(bytes, 'XSSM:9 '))
 }
 
 function doubled(name: string): string {

@@ -4,6 +4,8 @@ import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { closeVolumes, openVolumes } from '../../drivers/lvhd/activation.ts'
 import { makeContext } from '../../drivers/makeContext.ts'
 import { LockManager } from '../../lib/lock/Lock.ts'
+import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
+import { MetadataVolume } from '../../lib/lvhd/MetadataVolume.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import { isUnreadable, scanVhds } from '../../lib/lvhd/scan.ts'
 import { VolumeStorage } from '../../lib/lvhd/VolumeStorage.ts'
@@ -72,6 +74,15 @@ export class LvmWorld extends World {
 
   async volumes(): Promise<Map<string, LogicalVolume>> {
     return new Map((await this.group.report()).volumes)
+  }
+
+  /** What the metadata volume says of each VDI. */
+  async metadata(): Promise<ReadonlyMap<string, MetadataVdi>> {
+    return (await new MetadataVolume(this.group).read()).vdis
+  }
+
+  async editMetadata(uuid: string, changes: Partial<MetadataVdi>): Promise<void> {
+    await new MetadataVolume(this.group).update(uuid, changes)
   }
 
   override async names(): Promise<string[]> {
