@@ -79,6 +79,8 @@ export async function giveBackHere(vdi: LvhdVDI): Promise<void> {
 
 /** Whether a disk is one of those that give room back when they are closed. */
 export async function givesRoomBack({ sr, uuid }: LvhdVDI, disk: Disk): Promise<boolean> {
+  // With xapi not there nobody can be told of it.
+  if (sr.context.request.sessionRef === undefined) return false
   if (disk.type !== 'vhd' || isDeflated(disk)) return false
   if ((await sr.allocation()) === 'thin') return true
   const { xapi } = sr.context

@@ -338,8 +338,21 @@ export class SmXapi {
     return this.#recordsWhere('PBD', expression, pbdRecord)
   }
 
+  async pbdGetRecord(pbd: Ref): Promise<PbdRecord> {
+    return pbdRecord(await this.#caller.call('PBD.get_record', pbd))
+  }
+
   async pbdSetDeviceConfig(pbd: Ref, value: StringMap): Promise<void> {
     await this.#caller.call('PBD.set_device_config', pbd, value)
+  }
+
+  /** Throws XapiError MAP_DUPLICATE_KEY where the key exists. */
+  async pbdAddToOtherConfig(pbd: Ref, key: string, value: string): Promise<void> {
+    await this.#caller.call('PBD.add_to_other_config', pbd, key, value)
+  }
+
+  async pbdRemoveFromOtherConfig(pbd: Ref, key: string): Promise<void> {
+    await this.#caller.call('PBD.remove_from_other_config', pbd, key)
   }
 
   async vbdRecordsWhere(expression: string): Promise<Map<Ref, VbdRecord>> {

@@ -2,8 +2,10 @@ import path from 'node:path'
 import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
+import { lvhdOverHbaInfo } from '../../../drivers/hba/info.ts'
 import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
 import { LVHDSR } from '../../../drivers/LVHDSR.ts'
+import { LVHDoHBASR } from '../../../drivers/LVHDoHBASR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
 import { answerTo } from '../../../drivers/SRCommand.ts'
@@ -20,7 +22,9 @@ const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly dri
   EXTSR: { info: extSrInfo, driver: EXTSR },
   FileSR: { info: fileSrInfo, driver: FileSR },
   LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVHDoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
   LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVMoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
   NFSSR: { info: nfsSrInfo, driver: NFSSR },
 }
 
