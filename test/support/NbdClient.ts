@@ -17,7 +17,7 @@ export interface Extent {
 export class NbdClient {
   readonly size: number
   readonly isReadOnly: boolean
-  readonly closed: Promise<unknown>
+  readonly closed: Promise<void>
   readonly #socket: net.Socket
   readonly #reader: ByteReader
   #next = 1n
@@ -27,7 +27,12 @@ export class NbdClient {
     this.#reader = reader
     this.size = size
     this.isReadOnly = (flags & 2) !== 0
-    this.closed = once(socket, 'close')
+    // Whatever ended it.
+    this.closed = new Promise(resolve => {
+      socket.once('close', () => {
+        resolve()
+      })
+    })
   }
 
   /** With `allocation` it may ask for extents. */
