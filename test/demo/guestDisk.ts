@@ -10,6 +10,17 @@ export interface GuestDisk {
   write(position: number, bytes: Buffer): Promise<void>
 }
 
+interface Extent {
+  readonly start: number
+  readonly end: number
+  readonly isZero: boolean
+}
+
+const ZEROES = Buffer.alloc(2 * 1024 * 1024)
+
+/** Bytes of the disk that the server is asked about at a time. */
+const WINDOW = 1024 ** 3
+
 /** Works with a disk as a guest does: opened as `sm vdi-attach` opens it, over NBD. */
 export async function useDisk<T>(
   connection: Connection,
@@ -19,24 +30,50 @@ export async function useDisk<T>(
   return usingDisk(connection, vdi, async ({ socket, uuid }) => {
     const client = await NbdClient.connect(socket, uuid, { allocation: true })
     try {
-      return await body(guestDisk(client))
+      return await body(new NbdDisk(client))
     } finally {
       await client.disconnect()
     }
   })
 }
 
-function guestDisk(client: NbdClient): GuestDisk {
-  return {
-    virtualSize: client.size,
-    // What the server says is zero need not be sent.
-    read: async (position, length) =>
-      (await isZero(client, position, length)) ? Buffer.alloc(length) : client.read(position, length),
-    write: (position, bytes) => client.write(position, bytes),
-  }
-}
+/** What the server says is zero is not sent. */
+class NbdDisk implements GuestDisk {
+  readonly #client: NbdClient
+  /** Extents that follow each other, as they are since the last write. */
+  #known: Extent[] = []
 
-async function isZero(client: NbdClient, position: number, length: number): Promise<boolean> {
-  const [first] = await client.extents(position, length)
-  return first !== undefined && first.isZero && first.length >= length
+  constructor(client: NbdClient) {
+    this.#client = client
+  }
+
+  get virtualSize(): number {
+    return this.#client.size
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    const isZero = length <= ZEROES.length && (await this.#isZero(position, position + length))
+    return isZero ? ZEROES.subarray(0, length) : this.#client.read(position, length)
+  }
+
+  async write(position: number, bytes: Buffer): Promise<void> {
+    this.#known = []
+    await this.#client.write(position, bytes)
+  }
+
+  async #isZero(start: number, end: number): Promise<boolean> {
+    const covers = (extent: Extent): boolean => extent.start <= start && start < extent.end
+    if (!this.#known.some(covers)) await this.#look(start)
+    const extent = this.#known.find(covers)
+    return extent !== undefined && extent.isZero && end <= extent.end
+  }
+
+  async #look(from: number): Promise<void> {
+    let start = from
+    this.#known = (await this.#client.extents(from, Math.min(WINDOW, this.virtualSize - from))).map(extent => {
+      const found = { start, end: start + extent.length, isZero: extent.isZero }
+      start = found.end
+      return found
+    })
+  }
 }
