@@ -2,6 +2,12 @@ import type { Disk } from '../support/World.ts'
 import type { Guest } from './Guest.ts'
 import type { AnyWorld } from './RemoteWorld.ts'
 
+/**
+ * What a guest needs for a disk as `/dev/nbdN`. LVM may not look at these: a command that waits for a paused disk would
+ * never let it be resumed.
+ */
+export const SETUP = "lvm_setup '^/dev/loop'; modules nbd"
+
 /** Works with the disks of a world in a guest by `sm`, on the world's own toolstack. */
 export class Operator {
   readonly #guest: Guest

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Disk } from '../support/World.ts'
 import type { Guest } from './Guest.ts'
 import { describeLab, sharedGuest } from './lab.ts'
-import { Operator, serverOf } from './Operator.ts'
+import { Operator, serverOf, SETUP } from './Operator.ts'
 import { createRemoteWorld, type AnyWorld } from './RemoteWorld.ts'
 
 describeLab('a logical volume that our server has open', () => {
@@ -12,7 +12,7 @@ describeLab('a logical volume that our server has open', () => {
   let operator: Operator
   beforeAll(async () => {
     guest = await sharedGuest()
-    device = (await guest.run('lvm_setup; modules nbd; loop_disk 600M')).trim()
+    device = (await guest.run(`${SETUP}; loop_disk 600M`)).trim()
     world = await createRemoteWorld(guest, { type: 'lvhd', deviceConfig: { device }, hostPluginDir: 'bin' })
     operator = new Operator(guest, world)
   })

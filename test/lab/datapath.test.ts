@@ -3,7 +3,7 @@ import { expectConsistent } from '../crash/harness.ts'
 import type { Disk } from '../support/World.ts'
 import type { Guest } from './Guest.ts'
 import { describeLab, sharedGuest } from './lab.ts'
-import { openImages, Operator, serverOf } from './Operator.ts'
+import { openImages, Operator, serverOf, SETUP } from './Operator.ts'
 import { createRemoteWorld, type AnyWorld } from './RemoteWorld.ts'
 
 const FAMILIES = [
@@ -31,7 +31,7 @@ describeLab.each(FAMILIES)('a disk of SR type $type that the kernel has open', (
   let operator: Operator
   beforeAll(async () => {
     guest = await sharedGuest()
-    device = (await guest.run(`lvm_setup; modules nbd; loop_disk ${size}`)).trim()
+    device = (await guest.run(`${SETUP}; loop_disk ${size}`)).trim()
     world = await createRemoteWorld(guest, { type, deviceConfig: { device }, hostPluginDir: 'bin' })
     operator = new Operator(guest, world)
   })
