@@ -23,6 +23,12 @@ describeLab('a logical volume that our server has open', () => {
 
   const volume = (kind: 'LV' | 'VHD', disk: Disk) => `/dev/VG_XenStorage-${world.srUuid}/${kind}-${disk.uuid}`
 
+  /** As the master of the pool does. */
+  async function tell(action: 'pause' | 'unpause' | 'refresh', disk: Disk, more: Record<string, string> = {}) {
+    const args = { sr_uuid: world.srUuid, vdi_uuid: disk.uuid, failfast: 'False', ...more }
+    expect(await world.call('host.call_plugin', await world.host(), 'tapdisk-pause', action, args)).toBe('True')
+  }
+
   test('keeps what was flushed when the server is killed under load', async () => {
     const disk = await world.createVdi('disk', 64)
     const first = await operator.attach(disk)
@@ -67,11 +73,32 @@ describeLab('a logical volume that our server has open', () => {
       within 20 test -e /tmp/cached
       start=$(dmsetup table ${volume('LV', disk)} | cut -d ' ' -f 5)
       dd if=/tmp/other of=${device} bs=512 seek=$start oflag=direct conv=notrunc status=none`)
-    const args = { sr_uuid: world.srUuid, vdi_uuid: disk.uuid, failfast: 'False' }
-    expect(await world.call('host.call_plugin', await world.host(), 'tapdisk-pause', 'refresh', args)).toBe('True')
+    await tell('refresh', disk)
     await guest.run(`
       dd if=${nbd} bs=1M iflag=direct status=none | cmp - /tmp/other
       kill $(cat /tmp/bystander)`)
     await operator.detach(disk, nbd)
+  })
+
+  test('has its parents activated, and let go of with it, where another host made them while it was paused', async () => {
+    const disk = await world.createVdi('grown', 8)
+    await world.write(disk, 1, 0, 2)
+    await world.snapshot(disk)
+    const base = { ref: '', uuid: (await world.record(disk)).sm_config['vhd-parent'] ?? '' }
+    const isActive = async () =>
+      (await guest.run(`lvs --noheadings -o lv_active ${volume('VHD', base)}`)).trim() === 'active'
+    const nbd = await operator.attach(disk)
+    await tell('pause', disk)
+    // As on a host that did not have it before.
+    await guest.run(
+      `lvchange -an ${volume('VHD', base)}; rm ${world.root}/sm/run/sm/refcount/lvm-${world.srUuid}/${base.uuid}`,
+    )
+    await tell('unpause', disk, { activate_parents: 'true' })
+    expect(await isActive()).toBe(true)
+    await guest.run(`
+      head -c 2M /dev/zero | tr '\\0' '\\1' > /tmp/ones
+      dd if=${nbd} bs=1M count=2 iflag=direct status=none | cmp - /tmp/ones`)
+    await operator.detach(disk, nbd)
+    expect(await isActive()).toBe(false)
   })
 })

@@ -108,9 +108,11 @@ describeLab.each(FAMILIES)('a disk of SR type $type that the kernel has open', (
     // Its server dies with nobody to tell: the key that is left proves nothing any more.
     const { pid } = await serverOf(guest, world, disk)
     await guest.run(`kill -KILL ${pid}; within 20 sh -c '! test -d /proc/${pid}'; nbd-client -d ${device}`)
-    await world.plugin('vdi_deactivate', disk)
     await world.revert(snapshot)
     expect(Object.keys((await world.record(disk)).sm_config).filter(key => key.startsWith('host_'))).toEqual([])
+    for (const command of ['vdi_activate', 'vdi_deactivate']) {
+      expect(await world.plugin(command, disk, { args: ['true'] })).not.toContain('<fault>')
+    }
   })
 
   /** Waits until the writer has made `count` more files. */
