@@ -21,29 +21,33 @@ export interface AttachOptions {
   readonly json?: true
 }
 
-/** Attaches and activates a disk as xapi does for a guest. Throws OperationError where the driver refuses. */
+/** A disk that programs of this machine can work with. */
+export interface OpenDisk {
+  readonly uuid: string
+  /** Where an NBD client connects; the export bears the uuid. */
+  readonly socket: string
+}
+
+interface Found {
+  readonly vdi: Vdi
+  readonly sr: Sr
+  readonly driver: string
+}
+
+/** Attaches and activates a disk as xapi does for a guest, and prints where it is. Throws OperationError where the driver refuses. */
 export async function attach(connection: Connection, text: string, options: AttachOptions): Promise<void> {
-  const { vdi, sr, driver } = await findDisk(connection, text)
-  const { system, paths } = connection.environment
-  const link = nbdLink(paths, sr.uuid, vdi.uuid)
-  if (await system.files.exists(link)) {
-    throw new OperationError(`${nameOf(vdi)} is open already`, [`Close it first: sm vdi-detach ${vdi.uuid}`])
-  }
+  const { system } = connection.environment
+  const found = await findDisk(connection, text)
   const device = options.device === true ? await freeDevice(system) : undefined
-  const writable = options.readOnly === true ? 'false' : 'true'
-  for (const command of ['vdi_attach', 'vdi_activate']) {
-    await driverResult(connection, { driver, command, options: { vdi: vdi.uuid, arg: [writable] } })
-  }
-  const socket = await system.files.realpath(link)
-  const uri = `nbd+unix:///${vdi.uuid}?socket=${encodeURI(socket)}`
+  const { uuid, socket } = await open(connection, found, options.readOnly !== true)
+  const uri = `nbd+unix:///${uuid}?socket=${encodeURI(socket)}`
   if (device !== undefined) {
-    await connectDevice(system, device, { socket, name: vdi.uuid }).catch(async (error: unknown) => {
-      await close(connection, driver, vdi)
+    await connectDevice(system, device, { socket, name: uuid }).catch(async (error: unknown) => {
+      await close(connection, found)
       throw error
     })
   }
-  if (options.json === true)
-    await printJson({ uuid: vdi.uuid, uri, socket, ...(device === undefined ? {} : { device }) })
+  if (options.json === true) await printJson({ uuid, uri, socket, ...(device === undefined ? {} : { device }) })
   else await print(device ?? uri)
 }
 
@@ -53,21 +57,48 @@ export async function detach(
   text: string,
   options: { readonly device?: string; readonly force?: true },
 ): Promise<void> {
-  const { vdi, sr, driver } = await findDisk(connection, text)
+  const found = await findDisk(connection, text)
   if (options.device !== undefined) await disconnectDevice(connection.environment.system, options.device)
-  if (options.force !== true) await refuseClients(connection, sr, vdi)
-  await close(connection, driver, vdi)
-  remark(`${nameOf(vdi)} is closed`)
+  if (options.force !== true) await refuseClients(connection, found)
+  await close(connection, found)
+  remark(`${nameOf(found.vdi)} is closed`)
 }
 
-async function close(connection: Connection, driver: string, vdi: Vdi): Promise<void> {
+/** Opens a disk for as long as `body` takes, which leaves no client behind. Throws OperationError where the driver refuses. */
+export async function usingDisk<T>(
+  connection: Connection,
+  text: string,
+  body: (disk: OpenDisk) => Promise<T>,
+): Promise<T> {
+  const found = await findDisk(connection, text)
+  const disk = await open(connection, found, true)
+  try {
+    return await body(disk)
+  } finally {
+    await close(connection, found)
+  }
+}
+
+async function open(connection: Connection, { vdi, sr, driver }: Found, writable: boolean): Promise<OpenDisk> {
+  const { system, paths } = connection.environment
+  const link = nbdLink(paths, sr.uuid, vdi.uuid)
+  if (await system.files.exists(link)) {
+    throw new OperationError(`${nameOf(vdi)} is open already`, [`Close it first: sm vdi-detach ${vdi.uuid}`])
+  }
+  for (const command of ['vdi_attach', 'vdi_activate']) {
+    await driverResult(connection, { driver, command, options: { vdi: vdi.uuid, arg: [String(writable)] } })
+  }
+  return { uuid: vdi.uuid, socket: await system.files.realpath(link) }
+}
+
+async function close(connection: Connection, { vdi, driver }: Found): Promise<void> {
   for (const command of ['vdi_deactivate', 'vdi_detach']) {
     await driverResult(connection, { driver, command, options: { vdi: vdi.uuid } })
   }
 }
 
 /** Ending a server under a client, above all the kernel's, loses what that has not written yet. */
-async function refuseClients({ environment }: Connection, sr: Sr, vdi: Vdi): Promise<void> {
+async function refuseClients({ environment }: Connection, { sr, vdi }: Found): Promise<void> {
   const { system, paths } = environment
   const log = makeLogger({ ident: 'sm' })
   const socket = await targetOf(system.files, nbdLink(paths, sr.uuid, vdi.uuid))
@@ -85,7 +116,7 @@ async function refuseClients({ environment }: Connection, sr: Sr, vdi: Vdi): Pro
   }
 }
 
-async function findDisk(connection: Connection, text: string): Promise<{ vdi: Vdi; sr: Sr; driver: string }> {
+async function findDisk(connection: Connection, text: string): Promise<Found> {
   const vdi = await findVdi(connection, text)
   const sr = await srOf(connection, vdi)
   const found = toObject(await connection.caller.call('SM.get_all_records'), 'SM.get_all_records')

@@ -110,7 +110,7 @@ function vdiMembers({ ref, uuid, record }: Vdi): Struct {
 }
 
 async function run({ environment, url }: Connection, program: string, document: string): Promise<Answer> {
-  const env = { SM_XAPI_URL: url, ORIGINATOR: 'SM' }
+  const env = { SM_ROOT: environment.paths.root, SM_XAPI_URL: url, ORIGINATOR: 'SM' }
   const { stdout, stderr } = await environment.system.run([program, document], { env })
   try {
     return decodeMethodResponse(stdout)

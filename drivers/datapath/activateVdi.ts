@@ -57,6 +57,7 @@ export async function openHere(vdi: ActivatableVdi, options: ActivationOptions):
     await refuseServed(vdi, before)
     await system.files.unlink(link)
   }
+  await closeLeftover(vdi)
   const image = await vdi.attachImage(options.writable)
   let socket: string | undefined
   try {
@@ -91,6 +92,13 @@ export async function openUnrecorded(vdi: ActivatableVdi, options: ActivationOpt
 async function refuseServed(vdi: ActivatableVdi, socket: string): Promise<void> {
   if (await isServed(vdi.sr.context, socket))
     throw new SmError('TapdiskAlreadyRunning', `VDI ${vdi.uuid} is served already`)
+}
+
+/** What still serves the disk though no link leads to it: a crash came between its start and the link. */
+async function closeLeftover(vdi: ActivatableVdi): Promise<void> {
+  const datapath = await chooseDatapath(vdi.sr.context)
+  const left = await datapath.unlinkedSocket(vdi.sr.uuid, vdi.uuid)
+  if (left !== undefined) await datapath.close(left)
 }
 
 async function serve(vdi: ActivatableVdi, image: LocalImage, { writable, direct }: ActivationOptions): Promise<string> {

@@ -33,7 +33,8 @@ export async function closeHere(vdi: ActivatableVdi): Promise<void> {
   const { system, paths } = vdi.sr.context
   const link = nbdLink(paths, vdi.sr.uuid, vdi.uuid)
   const socket =
-    (await targetOf(system.files, link)) ?? (await (await chooseDatapath(vdi.sr.context)).unlinkedSocket(vdi.uuid))
+    (await targetOf(system.files, link)) ??
+    (await (await chooseDatapath(vdi.sr.context)).unlinkedSocket(vdi.sr.uuid, vdi.uuid))
   if (socket !== undefined) {
     await (await datapathOf(vdi.sr.context, socket)).close(socket)
     await vdi.detachImage()

@@ -25,7 +25,7 @@ export async function findImage(
   const target = await targetOf(system.files, link)
   if (target === undefined) throw new SmError('VDIUnavailable', `${link} is missing`)
   if (await system.files.exists(target)) return { path: target, type: typeOf(target) }
-  if (path.basename(path.dirname(target)).startsWith(VG_PREFIX)) {
+  if (isVolume(target)) {
     for (const [prefix, type] of VOLUMES) {
       const volume = path.join(path.dirname(path.dirname(target)), `${VG_PREFIX}${srUuid}`, `${prefix}${vdiUuid}`)
       if (!(await system.files.exists(volume))) continue
@@ -34,6 +34,11 @@ export async function findImage(
     }
   }
   throw new SmError('VDIUnavailable', `${path.basename(target)} is missing`)
+}
+
+/** Whether an image is a volume of an SR's volume group. */
+export function isVolume(image: string): boolean {
+  return path.basename(path.dirname(image)).startsWith(VG_PREFIX)
 }
 
 function typeOf(image: string): ImageType {

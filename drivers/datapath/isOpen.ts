@@ -9,7 +9,8 @@ export const isOpen: HostFunction = async (context, args) => {
   const srUuid = await context.xapi.srGetUuid(args['srRef'] ?? '')
   const link = nbdLink(context.paths, srUuid, vdiUuid)
   const socket =
-    (await targetOf(context.system.files, link)) ?? (await (await chooseDatapath(context)).unlinkedSocket(vdiUuid))
+    (await targetOf(context.system.files, link)) ??
+    (await (await chooseDatapath(context)).unlinkedSocket(srUuid, vdiUuid))
   if (socket === undefined) return 'False'
   return (await (await datapathOf(context, socket)).serving(socket)) === undefined ? 'False' : 'True'
 }

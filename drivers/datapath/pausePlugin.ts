@@ -3,13 +3,14 @@ import { nbdLink, phyLink, targetOf } from '../../lib/datapath/links.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
 import type { StringMap } from '../../lib/xapi/XapiClient.ts'
 import { type HostContext, type HostFunction, uuidArgument } from '../hostPlugin.ts'
-import { findImage } from './findImage.ts'
+import { findImage, isVolume } from './findImage.ts'
 
 interface Call {
   readonly srUuid: string
   readonly vdiUuid: string
   readonly failFast: boolean
   readonly secondary: string | undefined
+  readonly activatesParents: boolean
 }
 
 /**
@@ -56,6 +57,10 @@ async function unpause(context: HostContext, call: Call): Promise<void> {
   const datapath = await datapathOf(context, socket)
   if ((await datapath.serving(socket)) === undefined) return
   const image = await findImage(context, phyLink(context.paths, srUuid, vdiUuid), call)
+  if (call.activatesParents && image.type === 'vhd' && isVolume(image.path)) {
+    const { activateParents } = await import('./activateParents.ts')
+    await activateParents(context, srUuid, vdiUuid)
+  }
   await datapath.unpause(socket, { ...image, ...(secondary === undefined ? {} : { secondary }) })
 }
 
@@ -65,5 +70,6 @@ function parseCall(args: StringMap): Call {
     vdiUuid: uuidArgument(args, 'vdi_uuid'),
     failFast: args['failfast'] === 'True',
     secondary: args['secondary'],
+    activatesParents: args['activate_parents'] === 'true',
   }
 }

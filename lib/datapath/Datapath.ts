@@ -48,8 +48,8 @@ export interface Datapath {
   unpause(socket: string, resumption: Resumption): Promise<void>
   /** Undefined where nobody serves any more. */
   serving(socket: string): Promise<Serving | undefined>
-  /** The socket of what serves a VDI that no link leads to, as a crash leaves it; undefined where there is none, or none is known. */
-  unlinkedSocket(vdiUuid: string): Promise<string | undefined>
+  /** The socket of what serves a VDI that no link leads to, as a crash leaves it; undefined where there is none. */
+  unlinkedSocket(srUuid: string, vdiUuid: string): Promise<string | undefined>
   /** Ends what serves a disk of an SR but is known to no VDI, as a crash leaves it; `known` are the sockets of active VDIs. */
   closeOrphans(srUuid: string, known: ReadonlySet<string>): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { constants, type BigIntStats, type Stats, type StatsFs } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
+import { flushBuffers } from './blockDevice.ts'
 import { type Effects, errnoError } from './effects.ts'
 import { copyRange, type FileRun, fileRuns, punchHole } from './ranges.ts'
 import { type Handle, openForReading } from './ReadHandle.ts'
@@ -77,6 +78,16 @@ export class OpenFile {
   async sync(): Promise<void> {
     this.#effects.before('file', `fsync ${this.path}`)
     await this.#handle.sync()
+  }
+
+  /**
+   * Has this host forget what it keeps in memory of a block device, which another host may have changed since. What was
+   * not written back yet is. Nothing happens for a file.
+   */
+  async dropCache(): Promise<void> {
+    if (!(await this.stat()).isBlockDevice()) return
+    this.#effects.before('file', `drop cache ${this.path}`)
+    await flushBuffers(this.fd, this.path)
   }
 
   async stat(): Promise<Stats> {

@@ -14,6 +14,8 @@ export interface Libc {
   readonly fallocate: (fd: number, mode: number, range: { offset: number; length: number }) => Promise<CallResult>
   /** As lseek(2); the value is the offset found. */
   readonly lseek: (fd: number, offset: number, whence: number) => CallResult
+  /** Has the kernel write back and forget what it keeps of an open block device (BLKFLSBUF); the value is 0. */
+  readonly flushBuffers: (fd: number) => Promise<CallResult>
   /** Where a buffer's bytes are in memory. */
   readonly addressOf: (buffer: Buffer) => bigint
 }
@@ -27,6 +29,9 @@ export interface FilePlace {
 /** What a system call returned, or why it failed. */
 export type CallResult =
   { readonly value: number; readonly errno?: never } | { readonly value?: never; readonly errno: number }
+
+/** Numbers of ioctl(2). */
+const BLKFLSBUF = 0x1261
 
 let loaded: Promise<Libc> | undefined
 
@@ -54,12 +59,14 @@ async function bind(): Promise<Libc> {
     type: string,
     line: string,
   ) => void
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, intptr_t argument)')
   return {
     fcntl: (fd, command, argument) => (fcntl(fd, command, argument) === -1 ? koffi.errno() : 0),
     openlog,
     syslog: (priority, line) => {
       syslog(priority, '%s', 'const char *', line)
     },
+    flushBuffers: fd => callAside(koffi, ioctl, [fd, BLKFLSBUF, 0]),
     addressOf: buffer => koffi.address(buffer),
     ...bindRanges(koffi, library),
   }

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { benchChain } from './chain.ts'
 import { benchCoalesce } from './coalesce.ts'
+import { benchDatapath } from './datapath.ts'
 import { benchProcesses } from './processes.ts'
 import { benchRevert } from './revert.ts'
 import { benchScan, scanOnce } from './scan.ts'
@@ -21,6 +22,7 @@ const SUBJECTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   snapshot: benchSnapshot,
   coalesce: benchCoalesce,
   chain: benchChain,
+  datapath: benchDatapath,
 }
 
 async function main([first, ...rest]: readonly string[]): Promise<void> {

@@ -2,6 +2,7 @@ import type { Connection } from '../../cli/connection.ts'
 import type { VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
 import { readContent, type Content } from './content.ts'
+import { useDisk } from './guestDisk.ts'
 import type { Report } from './Report.ts'
 import type { DemoStorage } from './storage.ts'
 
@@ -29,7 +30,7 @@ export async function proveState(
   { cast, moment, claim }: { cast: Cast; moment: Moment; claim: string },
 ): Promise<void> {
   const { sr, disk, storage } = cast
-  const content = await storage.useDisk(connection, sr.uuid, disk.uuid, readContent)
+  const content = await useDisk(connection, disk.uuid, readContent)
   const record: VdiRecord = await connection.xapi.vdiGetRecord(disk.ref)
   report.prove(claim, {
     'every byte': content.checksum === moment.content.checksum,

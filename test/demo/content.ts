@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { isZero } from '../../lib/disk/isZero.ts'
-import type { DiskImage, WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
+import type { GuestDisk } from './guestDisk.ts'
 
 const MIB = 1024 * 1024
 const BLOCK = 2 * MIB
@@ -12,7 +12,7 @@ export function pseudoRandom(seed: string, length: number): Buffer {
 }
 
 /** Writes `count` pieces of 2 MiB at odd places all over the disk. Returns the bytes written. */
-export async function writeScattered(disk: WritableDiskImage, seed: string, count: number): Promise<number> {
+export async function writeScattered(disk: GuestDisk, seed: string, count: number): Promise<number> {
   const step = Math.floor((disk.virtualSize - BLOCK) / count)
   for (let piece = 0; piece < count; piece += 1) {
     const offset = pseudoRandom(`${seed} offset ${piece}`, 4).readUInt32BE() % Math.max(1, step - BLOCK)
@@ -28,7 +28,7 @@ export interface Content {
   readonly size: number
 }
 
-export async function readContent(disk: DiskImage): Promise<Content> {
+export async function readContent(disk: GuestDisk): Promise<Content> {
   const whole = createHash('sha256')
   const zeroes = digest(Buffer.alloc(BLOCK))
   for (let position = 0; position < disk.virtualSize; position += BLOCK) {

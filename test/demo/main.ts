@@ -1,5 +1,6 @@
 // Shows an in-place revert from end to end, with real data, and proves what it shows. Exit code 1 where a proof fails.
 import { spawnSync } from 'node:child_process'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { crashScenes } from './crashScenes.ts'
@@ -19,6 +20,8 @@ async function main(): Promise<number> {
   }
   const storage = values.device === undefined ? fileStorage : lvhdStorage(values.device)
   const workspace = makeWorkspace()
+  // What the demo runs itself and not through its toolstack.
+  process.env['SM_LOG'] = path.join(workspace.root, 'sm.log')
   const report = new Report()
   try {
     const started = performance.now()

@@ -7,6 +7,7 @@ import { drawTree, readTree } from '../../cli/tree/srTree.ts'
 import { isUnicodeLocale } from '../../cli/tree/render.ts'
 import { type Cast, type Moment, proveState } from './Cast.ts'
 import { readContent, writeScattered } from './content.ts'
+import { useDisk } from './guestDisk.ts'
 import type { Report } from './Report.ts'
 import type { Stage } from './Stage.ts'
 import type { DemoStorage } from './storage.ts'
@@ -76,16 +77,16 @@ async function makeDisk(connection: Connection, report: Report, sr: Sr): Promise
   return { ref: vdi.ref, uuid: vdi.uuid, name: vdi.nameLabel }
 }
 
-async function write({ storage, connection, report, sr, disk }: Scene, seed: string): Promise<void> {
-  const writing = () => storage.useDisk(connection, sr.uuid, disk.uuid, image => writeScattered(image, seed, PIECES))
+async function write({ connection, report, disk }: Scene, seed: string): Promise<void> {
+  const writing = () => useDisk(connection, disk.uuid, image => writeScattered(image, seed, PIECES))
   const describe = (bytes: number): string => `${formatSize(bytes)} of random data in ${PIECES} places`
   await report.step(`write ${seed}`, writing, describe)
 }
 
 /** Takes a snapshot and notes what the disk holds at this moment. */
-async function snapshot({ storage, connection, report, sr, disk }: Scene, name: string): Promise<Moment> {
+async function snapshot({ connection, report, disk }: Scene, name: string): Promise<Moment> {
   const { caller } = connection
-  const content = await storage.useDisk(connection, sr.uuid, disk.uuid, readContent)
+  const content = await useDisk(connection, disk.uuid, readContent)
   const describe = (): string => `'${name}', content ${shortUuid(content.checksum)}…, ${formatSize(content.size)}`
   const ref = String(await report.step('VDI.snapshot', () => caller.call('VDI.snapshot', disk.ref), describe))
   await caller.call('VDI.set_name_label', ref, name)

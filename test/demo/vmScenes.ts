@@ -3,13 +3,12 @@ import path from 'node:path'
 import type { Connection } from '../../cli/connection.ts'
 import { formatDuration } from '../../cli/format/date.ts'
 import { padEnd } from '../../cli/format/text.ts'
-import type { WritableDiskImage } from '../../lib/vhd/DiskImage.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
 import { mixedDrivers } from '../support/mixedDrivers.ts'
 import { pseudoRandom, readContent, writeScattered } from './content.ts'
+import { type GuestDisk, useDisk } from './guestDisk.ts'
 import type { Report } from './Report.ts'
 import type { Stage } from './Stage.ts'
-import { fileStorage } from './storage.ts'
 
 const MIB = 1024 ** 2
 const columnWidth = 26
@@ -61,10 +60,8 @@ export async function vmScenes(stage: Stage, report: Report): Promise<void> {
 }
 
 function inPlace({ paths }: Stage): Column {
-  const use = async <T>({ connection, sr, vm }: Machine, body: (disk: WritableDiskImage) => Promise<T>): Promise<T> => {
-    const srUuid = String(await connection.caller.call('SR.get_uuid', sr))
-    return fileStorage.useDisk(connection, srUuid, (await diskOf(connection, vm)).uuid, body)
-  }
+  const use = async <T>({ connection, vm }: Machine, body: (disk: GuestDisk) => Promise<T>): Promise<T> =>
+    useDisk(connection, (await diskOf(connection, vm)).uuid, body)
   return {
     title: 'FileSR',
     type: 'file',

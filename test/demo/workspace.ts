@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -7,6 +7,7 @@ import path from 'node:path'
 export function makeWorkspace(): { readonly root: string; readonly remove: () => void } {
   const root = mkdtempSync(path.join(tmpdir(), 'sm-demo-'))
   const remove = (): void => {
+    endServers(root)
     for (const mount of mountsUnder(root)) unmount(mount)
     rmSync(root, { recursive: true, force: true })
   }
@@ -20,6 +21,18 @@ export function makeWorkspace(): { readonly root: string; readonly remove: () =>
     })
   }
   return { root, remove }
+}
+
+/** Ends what still serves disks of the demo, as where it was interrupted. */
+function endServers(root: string): void {
+  for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      if (command.includes('sm-nbd') && command.includes(`"${root}/`)) process.kill(Number(pid), 'SIGTERM')
+    } catch (error) {
+      if (existsSync(`/proc/${pid}`)) throw error // Else it has ended meanwhile.
+    }
+  }
 }
 
 /** Mount points below a folder, innermost first. */

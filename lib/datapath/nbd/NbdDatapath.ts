@@ -58,7 +58,7 @@ export class NbdDatapath implements Datapath {
     return { path: status.path, isPaused: status.state !== 'running', clients: status.clients }
   }
 
-  async unlinkedSocket(vdiUuid: string): Promise<string | undefined> {
+  async unlinkedSocket(_srUuid: string, vdiUuid: string): Promise<string | undefined> {
     const { registration } = serverFiles(this.#runtime, vdiUuid)
     return (await readRegistration(this.#system.files, registration))?.socket
   }

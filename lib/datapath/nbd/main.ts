@@ -5,6 +5,7 @@ import { makeSystem, type System } from '../../os/system.ts'
 import { vhdError } from '../../vhd/errors.ts'
 import type { Limit } from '../../vhd/parents.ts'
 import { VhdError } from '../../vhd/VhdUtil.ts'
+import { FreshFiles } from '../FreshFiles.ts'
 import { DiskServer, type DiskServerOptions } from './DiskServer.ts'
 import { type Registration, startTimeOf } from './registry.ts'
 
@@ -19,7 +20,8 @@ export type Greeting =
  */
 export async function main([document]: readonly string[]): Promise<void> {
   const log = makeLogger({ ident: 'sm-nbd' })
-  const system = makeSystem()
+  const host = makeSystem()
+  const system = { ...host, files: new FreshFiles(host.effects) }
   try {
     const options = parseOptions(document ?? '')
     const lock = await beTheOnlyOne(system, options)

@@ -4,6 +4,7 @@ import type { Paths } from '../../os/paths.ts'
 import type { System } from '../../os/system.ts'
 import { SmError } from '../../smapi/SmError.ts'
 import type { ActiveDisk, Datapath, Resumption, Serving } from '../Datapath.ts'
+import { linkNames, phyLink, targetOf } from '../links.ts'
 import { isPaused, isRunning, type TapCtl, type Tapdisk } from './TapCtl.ts'
 
 /** The name of a tapdisk's NBD socket, which tells process and minor. */
@@ -19,13 +20,13 @@ export class TapdiskDatapath implements Datapath {
   readonly #system: System
   readonly #log: Logger
   readonly #tapCtl: TapCtl
-  readonly #directory: string
+  readonly #paths: Paths
 
   constructor(options: { system: System; log: Logger; paths: Paths; tapCtl: TapCtl }) {
     this.#system = options.system
     this.#log = options.log
     this.#tapCtl = options.tapCtl
-    this.#directory = path.dirname(options.paths.nbdLinks)
+    this.#paths = options.paths
   }
 
   async open(disk: ActiveDisk): Promise<string> {
@@ -43,7 +44,7 @@ export class TapdiskDatapath implements Datapath {
       await this.#tapCtl.attach(pid, minor)
       undo.unshift(() => this.#tapCtl.detach(pid, minor))
       await this.#tapCtl.open({ pid, minor }, disk)
-      return path.join(this.#directory, `nbd${pid}.${minor}`)
+      return this.#socketOf(pid, minor)
     } catch (error) {
       for (const step of undo) {
         await step().catch((second: unknown) => {
@@ -82,14 +83,24 @@ export class TapdiskDatapath implements Datapath {
       : { path: tapdisk.path, isPaused: !isRunning(tapdisk) }
   }
 
-  /** Its socket's name tells which one it is, and nothing else does. */
-  unlinkedSocket(): Promise<undefined> {
-    return Promise.resolve(undefined)
+  /** The host's own name for the image is placed before anything serves it: what has that open is this VDI's. */
+  async unlinkedSocket(srUuid: string, vdiUuid: string): Promise<string | undefined> {
+    const image = await targetOf(this.#system.files, phyLink(this.#paths, srUuid, vdiUuid))
+    if (image === undefined) return undefined
+    const [left] = (await this.#tapCtl.list({ path: image })).filter(tapdisk => tapdisk.path === image)
+    return left === undefined ? undefined : this.#socketOf(left.pid, left.minor)
   }
 
-  /** Which tapdisks are needless only blktap's own users know: they serve storage of other managers, too. */
-  closeOrphans(): Promise<void> {
-    return Promise.resolve()
+  /** Other tapdisks are not looked at: they serve storage of other managers, too. */
+  async closeOrphans(srUuid: string, known: ReadonlySet<string>): Promise<void> {
+    for (const vdiUuid of await linkNames(this.#system.files, this.#paths.devPhy, srUuid)) {
+      const left = await this.unlinkedSocket(srUuid, vdiUuid)
+      if (left !== undefined && !known.has(left)) await this.close(left)
+    }
+  }
+
+  #socketOf(pid: number, minor: number): string {
+    return path.join(path.dirname(this.#paths.nbdLinks), `nbd${pid}.${minor}`)
   }
 
   async #require(socket: string): Promise<Tapdisk> {

@@ -30,12 +30,43 @@ export async function attachDrive(call: Call, vbd: Ref): Promise<void> {
   store.update('VBD', vbd, { currently_attached: true, reserved: false, device: deviceName(userdevice) })
 }
 
+/** Closes the disks of drives that stay attached in the records, as those of a VM that is suspended do. */
+export async function closeDisks(call: Call, vm: Ref): Promise<void> {
+  for (const { VDI: vdi } of disksInUse(call, vm)) await close(call, vdi)
+}
+
+/** Opens what `closeDisks` closed: all, or none. */
+export async function openDisks(call: Call, vm: Ref): Promise<void> {
+  const opened: Ref[] = []
+  try {
+    for (const { VDI: vdi, mode } of disksInUse(call, vm)) {
+      await open(call, vdi, mode === 'RW')
+      opened.push(vdi)
+    }
+  } catch (error) {
+    for (const vdi of opened.reverse()) {
+      await close(call, vdi).catch((second: unknown) => {
+        call.services.log.error(`a disk of a VM that was not resumed stays open: ${String(second)}`)
+      })
+    }
+    throw error
+  }
+}
+
+/** Attached drives with a disk, where the toolstack is to open disks at all. */
+function disksInUse({ services: { store, vmOptions } }: Call, vm: Ref): { readonly VDI: Ref; readonly mode: string }[] {
+  if (!vmOptions.attachDisks) return []
+  const drives = store.where('VBD', 'VM', vm).map(vbd => store.get('VBD', vbd))
+  return drives.filter(drive => drive.currently_attached && drive.VDI !== nullRef)
+}
+
 /** The reverse of `attachDrive`. */
 export async function detachDrive(call: Call, vbd: Ref): Promise<void> {
   const { store, vmOptions } = call.services
-  const { VDI: vdi, currently_attached: attached } = store.get('VBD', vbd)
+  const { VM: vm, VDI: vdi, currently_attached: attached } = store.get('VBD', vbd)
   if (!attached) return
-  if (vdi !== nullRef && vmOptions.attachDisks) await close(call, vdi)
+  const isOpen = vmOptions.attachDisks && store.get('VM', vm).power_state !== 'Suspended'
+  if (vdi !== nullRef && isOpen) await close(call, vdi)
   store.update('VBD', vbd, { currently_attached: false, reserved: false })
 }
 

@@ -3,7 +3,7 @@ import type { Call } from '../Call.ts'
 import { nullRef } from '../schema/field.ts'
 import { method, type ApiMethod } from './method.ts'
 import { makeDisk, destroyVdi } from './vdi.ts'
-import { attachDrive, detachDrive } from './vm-drives.ts'
+import { attachDrive, closeDisks, detachDrive, openDisks } from './vm-drives.ts'
 
 const vm = { vm: 'ref' } as const
 const started = { vm: 'ref', start_paused: 'bool', force: 'bool' } as const
@@ -90,10 +90,16 @@ export async function haltVm(call: Call, ref: Ref): Promise<void> {
   if (store.has('VDI', suspended)) await destroyVdi(call, suspended)
 }
 
-/** Its drives stay attached in the records, as they do in xapi: nobody else may take its disks. */
+/** Its drives stay attached in the records, as they do in xapi: nobody else may take its disks, though they are closed. */
 export async function suspendVm(call: Call, ref: Ref): Promise<void> {
   const { store } = call.services
   const image = await makeSuspendImage(call, ref)
+  try {
+    await closeDisks(call, ref)
+  } catch (error) {
+    await destroyVdi(call, image)
+    throw error
+  }
   store.update('VM', ref, { power_state: 'Suspended', resident_on: nullRef, suspend_VDI: image })
 }
 
@@ -121,11 +127,12 @@ async function makeSuspendImage(call: Call, ref: Ref): Promise<Ref> {
   return operations.run(call, [mark], () => makeDisk(call, sr, image, {}))
 }
 
-/** The saved memory is used up. */
+/** Its disks are open again; the saved memory is used up. */
 export async function resumeVm(call: Call, ref: Ref, paused: boolean): Promise<void> {
   const { store, host } = call.services
   const { suspend_VDI: image } = store.get('VM', ref)
   if (!store.has('VDI', image)) throw new XapiError('VM_HAS_NO_SUSPEND_VDI', [ref])
+  await openDisks(call, ref)
   await attachDrives(call, ref)
   store.update('VM', ref, { power_state: paused ? 'Paused' : 'Running', resident_on: host, suspend_VDI: nullRef })
   await destroyVdi(call, image)

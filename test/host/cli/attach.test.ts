@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { NbdClient } from '../datapath/NbdClient.ts'
+import { NbdClient } from '../../support/NbdClient.ts'
 import { MIB, Workbench } from './workbench.ts'
 
 let bench: Workbench

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Disk, MIB, projectRoot, World } from '../../support/World.ts'
-import { NbdClient } from './NbdClient.ts'
+import { NbdClient } from '../../support/NbdClient.ts'
 
 let world: World
 let disk: Disk

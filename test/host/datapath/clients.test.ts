@@ -94,10 +94,8 @@ describe.skipIf(missingClients() !== undefined)('NBD clients that others wrote',
     ]
     const flushed = ['--rw=write', '--size=8M', '--offset=0']
     await run('fio', ...job(...flushed, '--do_verify=0', '--end_fsync=1'))
-    const writer = spawn(
-      'fio',
-      job('--rw=randwrite', '--size=16M', '--offset=16M', '--iodepth=16', '--time_based', '--runtime=60'),
-    )
+    const load = job('--rw=randwrite', '--size=16M', '--offset=16M', '--iodepth=16', '--time_based', '--runtime=60')
+    const writer = spawn('fio', load, { cwd: world.root })
     const ended = once(writer, 'close')
     const before = statSync(world.vhd(disk.uuid)).size
     await expect.poll(() => statSync(world.vhd(disk.uuid)).size, { timeout: 30_000 }).toBeGreaterThan(before + 4 * MIB)
@@ -130,7 +128,8 @@ async function activate(): Promise<string> {
 }
 
 async function run(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 16 * MIB })
+  // fio leaves files with the state of its verification where it runs.
+  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 16 * MIB, cwd: world.root })
   return stdout
 }
 

@@ -81,6 +81,36 @@ describe('a VDI on a host with tapdisk', () => {
   })
 })
 
+describe('a tapdisk that a crash left without a name', () => {
+  beforeEach(async () => {
+    await world.plugin('vdi_activate', disk, { args: ['true'] })
+    rmSync(link())
+  })
+
+  test('keeps its disk from being reverted and from being opened again, until it is closed', async () => {
+    const snapshot = await world.snapshot(disk)
+    expect(await world.fault('vdi_revert', snapshot, { args: [disk.ref] })).toMatchObject({ code: 24 })
+    expect(await world.fault('vdi_activate', disk, { args: ['true'] })).toMatchObject({ code: 46 })
+    await world.plugin('vdi_deactivate', disk)
+    expect(tapdisks()).toEqual([])
+    await world.revert(snapshot)
+  })
+
+  test('ends when the SR is attached again', async () => {
+    await world.plugin('sr_attach', undefined)
+    expect(tapdisks()).toEqual([])
+    expect((await world.record(disk)).sm_config).not.toHaveProperty(`host_${await world.host()}`)
+  })
+
+  test('is ended by the next activation where the record does not know of it', async () => {
+    await world.call('VDI.remove_from_sm_config', disk.ref, `host_${await world.host()}`)
+    expect(await world.plugin('vdi_activate', disk, { args: ['true'] })).not.toContain('<fault>')
+    expect(tapdisks()).toHaveLength(1)
+    await world.plugin('vdi_deactivate', disk)
+    expect(tapdisks()).toEqual([])
+  })
+})
+
 describe('what fails', () => {
   test.each(['allocate', 'spawn', 'attach', 'open'])('in %s is told with its reason, and taken back', async command => {
     writeFileSync(path.join(world.paths.root, 'tap-ctl-fails'), `${command} ${ENOSPC}\n`)

@@ -116,6 +116,23 @@ test('a suspended VM keeps its disks and its memory until it is resumed', async 
   expect((await failureOf(box.record('VDI', memory)))[0]).toBe('HANDLE_INVALID')
 })
 
+test('the disks of a suspended VM are closed, and opened again when it is resumed', async () => {
+  await box.restart({ vms: { attachDisks: true } })
+  await box.addDrive(vm, await box.makeVdi(sr))
+  await box.api.call('VM.set_suspend_SR', vm, sr)
+  const counts = async () => [(await box.runs('vdi_activate')).length, (await box.runs('vdi_deactivate')).length]
+  await box.api.call('VM.start', vm, false, false)
+  expect(await counts()).toEqual([1, 0])
+  await box.api.call('VM.suspend', vm)
+  expect(await counts()).toEqual([1, 1])
+  await box.api.call('VM.resume', vm, false, true)
+  expect(await counts()).toEqual([2, 1])
+  await box.api.call('VM.suspend', vm)
+  await box.api.call('VM.hard_shutdown', vm)
+  expect(await counts()).toEqual([2, 2])
+  expect(await powerState()).toBe('Halted')
+})
+
 test('what may be done with a VM is shown, and what may not says why', async () => {
   expect(await box.api.call('VM.get_allowed_operations', vm)).toEqual(['snapshot', 'clone', 'start', 'destroy'])
   const snapshot = await box.text('VM.snapshot', vm, 'snap')
