@@ -1,4 +1,4 @@
-import { deflate, inflate } from '../../../lib/lvhd/inflate.ts'
+import { deflate } from '../../../lib/lvhd/inflate.ts'
 import { resizeJournalVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
@@ -25,19 +25,22 @@ export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<voi
 
 async function revert(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { group } = sr
-  const tools = await sr.tools()
-  const path = group.path(vhdVolume(uuid))
-  // The undo may write behind what the volume was cut to.
-  await inflate(tools, uuid, fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
+  const vhd = await sr.vhdUtil()
+  const volume = vhdVolume(uuid)
+  const path = group.path(volume)
+  // The undo may write behind what the volume was cut to. Without a journal of that: this one closes the disk as well.
+  const full = fullVhdVolumeSize(await vhd.virtualSize(path))
+  if (full > (await group.require(volume)).size) await group.resize(volume, full)
   try {
     // Of what the reference's tool leaves, ours also finishes what had been committed.
     const embedded = sr.context.embeddedVhd({ group: group.name })
     await embedded.revertResize(path, group.path(resizeJournalVolume(uuid)))
   } catch (error) {
     sr.context.log.warn(`the resize of VDI ${uuid} is not undone: ${String(error)}`)
-    await tools.vhd.check(path)
+    await vhd.check(path, { allowMissingEndFooter: true })
   }
+  await vhd.setPhysicalSize(path, (await group.require(volume)).size)
   const isThick = (await sr.allocation()) === 'thick'
-  const least = isThick ? fullVhdVolumeSize(await tools.vhd.virtualSize(path)) : await tools.vhd.physicalSize(path)
-  await deflate(tools, vhdVolume(uuid), least)
+  const least = isThick ? fullVhdVolumeSize(await vhd.virtualSize(path)) : await vhd.physicalSize(path)
+  await deflate({ group, vhd }, volume, least)
 }

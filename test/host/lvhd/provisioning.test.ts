@@ -2,10 +2,13 @@ import * as fs from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { HeldUpError } from '../../../drivers/datapath/ActivatableVdi.ts'
+import { activateVdi } from '../../../drivers/datapath/activateVdi.ts'
 import { closeVolumes, openVolumes } from '../../../drivers/lvhd/activation.ts'
 import { nbdLink } from '../../../lib/datapath/links.ts'
 import { LockManager } from '../../../lib/lock/Lock.ts'
 import { vhdVolume } from '../../../lib/lvhd/names.ts'
+import { SmError } from '../../../lib/smapi/SmError.ts'
 import { MIB, type Disk } from '../../support/World.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 import { openBox, type Box } from '../../support/lvhdBox.ts'
@@ -26,7 +29,13 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   vi.restoreAllMocks()
-  await new Promise(resolve => (server === undefined ? resolve(undefined) : server.close(resolve)))
+  await new Promise<void>(resolve => {
+    if (server === undefined) resolve()
+    else
+      server.close(() => {
+        resolve()
+      })
+  })
   server = undefined
   await world.close()
 })
@@ -98,8 +107,45 @@ async function serve(): Promise<void> {
 function hurry(): void {
   const wait = globalThis.setTimeout
   const quick = (callback: () => void, ms?: number) => wait(callback, ms === 1000 ? 1 : ms)
-  vi.spyOn(globalThis, 'setTimeout').mockImplementation(quick as typeof setTimeout)
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation(quick)
 }
+
+describe('an activation whose SR is busy', () => {
+  /** Of a disk whose image cannot be opened at first; then `outcome` is what opening it comes to. */
+  async function activate(heldUp: number, outcome: Error): Promise<number> {
+    let attempts = 0
+    const attachImage = () => {
+      attempts += 1
+      return Promise.reject(attempts > heldUp ? outcome : new HeldUpError('the SR is busy'))
+    }
+    const detachImage = () => Promise.resolve()
+    await world.withSr('vdi_activate', disk, async sr => {
+      const vdi = { uuid: disk.uuid, sr, attachImage, detachImage }
+      await expect(activateVdi(vdi, { writable: true, direct: true })).rejects.toBe(outcome)
+    })
+    return attempts
+  }
+
+  test('lets others have the disk in between, tries again, and leaves no word of it', async () => {
+    hurry()
+    expect(await activate(3, new SmError('LVMProvisionAttach'))).toBe(4)
+    const keys = Object.keys((await world.record(disk)).sm_config)
+    expect(keys.filter(key => key.startsWith('host_') || key === 'activating')).toEqual([])
+  })
+
+  test('ends as one of a disk that others hold back (46)', async () => {
+    hurry()
+    const attachImage = () => Promise.reject(new HeldUpError('the SR is busy'))
+    const detachImage = () => Promise.resolve()
+    await world.withSr('vdi_activate', disk, async sr => {
+      const activation = activateVdi(
+        { uuid: disk.uuid, sr, attachImage, detachImage },
+        { writable: true, direct: true },
+      )
+      await expect(activation).rejects.toMatchObject({ code: 46, detail: `VDI ${disk.uuid} locked` })
+    })
+  })
+})
 
 describe('the plugin lvhd-thin', () => {
   const ask = (fn: string, args: Record<string, string>) => world.host().then(host => call(host, fn, args))

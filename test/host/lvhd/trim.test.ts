@@ -64,7 +64,7 @@ describe('the plugin trim', () => {
   test('says why it does nothing: the SR is busy', async () => {
     const wait = globalThis.setTimeout
     const quick = (callback: () => void, ms?: number) => wait(callback, ms === 1000 ? 1 : ms)
-    vi.spyOn(globalThis, 'setTimeout').mockImplementation(quick as typeof setTimeout)
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(quick)
     const lock = await new LockManager(world.paths, box.lvm.system().effects).lock(world.srUuid, 'sr')
     expect(await trim()).toContain('<value>SRUnavailable</value>')
     await lock.release()
@@ -81,7 +81,8 @@ describe('sr_probe', () => {
   const probe = async (metadata: string) => {
     const members = { sr_sm_config: { metadata } }
     const answer = decodeMethodResponse(await world.plugin('sr_probe', undefined, members))
-    return 'value' in answer ? String(answer.value) : JSON.stringify(answer.fault)
+    if ('value' in answer && typeof answer.value === 'string') return answer.value
+    throw new Error(`sr_probe answers ${JSON.stringify(answer)}`)
   }
 
   test('tells of the SR what its metadata volume says, where that is asked for', async () => {
