@@ -32,11 +32,24 @@ export interface Disk {
 /** Records by class and reference. */
 type Database = Record<string, Record<string, Record<string, unknown>>>
 
+/** The plugin of each type. */
+const PLUGINS = {
+  file: 'FileSR',
+  ext: 'EXTSR',
+  nfs: 'NFSSR',
+  lvhd: 'LVHDSR',
+  lvmohba: 'LVMoHBASR',
+} as const
+/** Types whose SRs all hosts of a pool have. */
+const SHARED: ReadonlySet<string> = new Set(['nfs', 'lvmohba'])
+
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
-  readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
+  readonly type: keyof typeof PLUGINS
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** `other_config` of the host. */
+  readonly hostConfig?: Readonly<Record<string, string>>
   /** Where its toolstack also listens, for other hosts. */
   readonly listen?: TcpListener
   /** Directory of the host plugins, from that of the project; by default some that know no open disks. */
@@ -88,8 +101,11 @@ export class World {
   protected async createSr(): Promise<void> {
     await fs.mkdir(this.paths.root)
     await this.start()
-    const { type, deviceConfig, smConfig = {} } = this.options
-    const shared = type === 'nfs'
+    const { type, deviceConfig, smConfig = {}, hostConfig = {} } = this.options
+    const shared = SHARED.has(type)
+    for (const [key, value] of Object.entries(hostConfig)) {
+      await this.call('host.add_to_other_config', await this.host(), key, value)
+    }
     const args = [await this.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
     this.srRef = String(await this.call('SR.create', ...args))
     this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
@@ -289,8 +305,8 @@ export class World {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR' }[this.options.type]
-    const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
+    const program = path.join(projectRoot, 'bin', PLUGINS[this.options.type])
+    const { stdout } = await this.#runProgram(program, argument, env)
     return stdout.toString()
   }
 

@@ -86,6 +86,15 @@ RULES
   /lib/systemd/systemd-udevd --daemon 2>/dev/null
 }
 
+# udev_without_dm: the same, but LVM makes the names of volumes itself and does not wait for it
+udev_without_dm() {
+  mkdir -p /etc/udev/rules.d
+  for rules in 55-dm 56-dm-mpath 56-dm-parts 56-lvm 60-persistent-storage-dm 69-lvm 95-dm-notify; do
+    : >/etc/udev/rules.d/$rules.rules
+  done
+  udev_start
+}
+
 # systemctl_stub: answers for programs that ask systemd about daemons; there is no systemd here
 systemctl_stub() {
   rm -f /usr/bin/systemctl
@@ -214,8 +223,8 @@ iscsi_initiator() {
   iscsid
 }
 
-# multipath_start: multipathd; maps are named by SCSI id
-multipath_start() {
+# multipath_config: what multipathd needs that somebody else starts; maps are named by SCSI id
+multipath_config() {
   modules dm-multipath dm-round-robin dm-service-time
   # One statement a line: anything else is rejected.
   cat >/etc/multipath.conf <<'CONF'
@@ -226,6 +235,11 @@ defaults {
   polling_interval 1
 }
 CONF
+}
+
+# multipath_start: multipathd
+multipath_start() {
+  multipath_config
   multipathd
 }
 
