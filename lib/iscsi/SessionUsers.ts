@@ -3,6 +3,7 @@ import { isErrno } from '../os/files.ts'
 import type { Paths } from '../os/paths.ts'
 import type { System } from '../os/system.ts'
 import { SmError } from '../smapi/SmError.ts'
+import { isIqn } from './names.ts'
 
 /**
  * Which SRs use the sessions of a target: a file for each IQN with the uuid of an SR on each line, gone with the last of
@@ -55,6 +56,20 @@ export class SessionUsers {
       throw failed(error)
     }
   }
+}
+
+/** The targets whose sessions an SR uses. @throws SmError LVMRefCount (104) */
+export async function targetsUsedBy(
+  { system, paths }: { readonly system: System; readonly paths: Paths },
+  srUuid: string,
+): Promise<string[]> {
+  const { files } = system
+  if (!(await files.exists(paths.srReferences))) return []
+  const used: string[] = []
+  for (const iqn of (await files.list(paths.srReferences)).filter(isIqn)) {
+    if ((await new SessionUsers({ system, paths }, iqn).list()).includes(srUuid)) used.push(iqn)
+  }
+  return used
 }
 
 function failed(error: unknown): SmError {

@@ -1,5 +1,7 @@
-import type { Files } from '../os/files.ts'
-import { isErrno } from '../os/files.ts'
+import path from 'node:path'
+import { firstLine, scsiHosts } from '../scsi/adapters.ts'
+import { rootsOf, type ScsiDeps } from '../scsi/deps.ts'
+import { namesIn } from '../scsi/links.ts'
 import type { Portal } from './names.ts'
 
 /** A session as the kernel has it: one SCSI host, one portal. */
@@ -9,71 +11,41 @@ export interface Adapter extends Portal {
   readonly iqn: string
 }
 
-const SCSI_HOSTS = '/sys/class/scsi_host'
-const ISCSI_HOSTS = '/sys/class/iscsi_host'
 const TRANSPORT = 'iscsi_tcp'
 
 /** The sessions over TCP that the kernel has, in the order of their hosts; of one target where it is given. */
-export async function iscsiAdapters(files: Files, iqn?: string): Promise<Adapter[]> {
+export async function iscsiAdapters(deps: ScsiDeps, iqn?: string): Promise<Adapter[]> {
   const found: Adapter[] = []
-  for (const name of await listOrNone(files, SCSI_HOSTS)) {
-    const host = Number(/^host(\d+)$/.exec(name)?.[1] ?? NaN)
-    if (Number.isNaN(host) || !(await attribute(files, `${SCSI_HOSTS}/${name}/proc_name`)).includes(TRANSPORT)) continue
-    found.push(...(await sessionsOf(files, host)))
+  for (const { number, driver } of await scsiHosts(deps)) {
+    if (driver.includes(TRANSPORT)) found.push(...(await sessionsOf(deps, number)))
   }
-  const wanted = iqn === undefined ? found : found.filter(adapter => adapter.iqn === iqn)
-  return wanted.sort((one, other) => one.host - other.host)
+  return iqn === undefined ? found : found.filter(adapter => adapter.iqn === iqn)
 }
 
-async function sessionsOf(files: Files, host: number): Promise<Adapter[]> {
-  const device = `${ISCSI_HOSTS}/host${host}/device`
+async function sessionsOf(deps: ScsiDeps, host: number): Promise<Adapter[]> {
+  const device = path.join(rootsOf(deps).sys, 'class/iscsi_host', `host${host}`, 'device')
   const found: Adapter[] = []
-  for (const session of await below(files, device, /^session\d+$/)) {
-    for (const entry of await below(files, `${session}/iscsi_session`, /^session\d+$/)) {
-      const iqn = await attribute(files, `${entry}/targetname`)
-      for (const connection of await connectionsOf(files, session)) {
-        const address = await attribute(files, `${connection}/persistent_address`)
-        const port = Number(await attribute(files, `${connection}/persistent_port`))
-        if (iqn !== '' && address !== '') found.push({ host, iqn, address, port })
-      }
+  for (const session of await below(deps, device, /^session\d+$/)) {
+    for (const entry of await below(deps, path.join(session, 'iscsi_session'), /^session\d+$/)) {
+      const iqn = await firstLine(deps, path.join(entry, 'targetname'))
+      for (const portal of await portalsOf(deps, session)) if (iqn !== '') found.push({ host, iqn, ...portal })
     }
   }
   return found
 }
 
-async function connectionsOf(files: Files, session: string): Promise<string[]> {
-  const found: string[] = []
-  for (const connection of await below(files, session, /^connection/)) {
-    found.push(...(await below(files, `${connection}/iscsi_connection`, /^connection/)))
+async function portalsOf(deps: ScsiDeps, session: string): Promise<Portal[]> {
+  const found: Portal[] = []
+  for (const connection of await below(deps, session, /^connection/)) {
+    for (const entry of await below(deps, path.join(connection, 'iscsi_connection'), /^connection/)) {
+      const address = await firstLine(deps, path.join(entry, 'persistent_address'))
+      const port = Number(await firstLine(deps, path.join(entry, 'persistent_port')))
+      if (address !== '') found.push({ address, port })
+    }
   }
   return found
 }
 
-async function below(files: Files, directory: string, name: RegExp): Promise<string[]> {
-  const names = await listOrNone(files, directory)
-  return names.filter(entry => name.test(entry)).map(entry => `${directory}/${entry}`)
-}
-
-/** Empty where the session has gone meanwhile. */
-async function attribute(files: Files, file: string): Promise<string> {
-  try {
-    return (await files.readText(file)).trim()
-  } catch (error) {
-    if (isGone(error)) return ''
-    throw error
-  }
-}
-
-async function listOrNone(files: Files, directory: string): Promise<string[]> {
-  try {
-    return await files.list(directory)
-  } catch (error) {
-    if (isGone(error)) return []
-    throw error
-  }
-}
-
-/** What sysfs says of objects that are being removed. */
-function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ENODEV', 'ENXIO', 'ENOTCONN', 'ENOTDIR', 'EINVAL'].some(code => isErrno(error, code))
+async function below(deps: ScsiDeps, directory: string, name: RegExp): Promise<string[]> {
+  return (await namesIn(deps, directory)).filter(entry => name.test(entry)).map(entry => path.join(directory, entry))
 }

@@ -1,21 +1,15 @@
 import { hostname } from 'node:os'
 import { isErrno } from '../os/files.ts'
-import { isServiceRunning, startService, stopService, type Service } from '../os/services.ts'
+import { startService, stopService } from '../os/services.ts'
 import type { System } from '../os/system.ts'
 import { SmError } from '../smapi/SmError.ts'
 import type { Iscsiadm } from './Iscsiadm.ts'
 import { bootTargets, recordDatabases } from './records.ts'
+import { ISCSID, isDaemonRunning } from './service.ts'
 import { allSessions } from './sessions.ts'
 
 const INITIATOR_NAME = '/etc/iscsi/initiatorname.iscsi'
 const MAX_ALIAS = 30
-
-/** The daemon that keeps sessions alive. */
-const ISCSID: Service = { name: 'iscsid', stop: ['iscsiadm', '-k', '0'] }
-
-export function isDaemonRunning(system: System): Promise<boolean> {
-  return isServiceRunning(system, ISCSID)
-}
 
 /**
  * Has iscsid run under the name that this host goes by (spec iscsi-hba 5).

@@ -1,4 +1,5 @@
 import { SmError } from '../smapi/SmError.ts'
+import { isDaemonRunning } from './service.ts'
 import { IscsiadmError, type Iscsiadm } from './Iscsiadm.ts'
 import { isSamePortal, parseTargetPortals, portalText, type Portal, type TargetPortal } from './names.ts'
 import { readSettings, setCredentials, setReplacementTimeout, type Credentials } from './settings.ts'
@@ -11,6 +12,13 @@ export async function allSessions(iscsiadm: Iscsiadm): Promise<TargetPortal[]> {
   const text = await iscsiadm.lookOr('', '-m', 'session')
   const lines = text.split('\n').flatMap(line => /^tcp: \[\d+\] (\S+ \S+)/.exec(line)?.[1] ?? [])
   return parseTargetPortals(lines.join('\n'))
+}
+
+/** Whether this host has a session of a target, through one portal where that is given. */
+export async function hasSession(iscsiadm: Iscsiadm, iqn: string, portal?: Portal): Promise<boolean> {
+  if (!(await isDaemonRunning(iscsiadm.deps.system))) return false
+  const sessions = await allSessions(iscsiadm)
+  return sessions.some(session => session.iqn === iqn && (portal === undefined || isSamePortal(session, portal)))
 }
 
 /** The portals of a target that this host knows from a discovery. */
@@ -60,11 +68,6 @@ export async function forgetTarget(iscsiadm: Iscsiadm, iqn: string): Promise<voi
   } catch (error) {
     throw failed('ISCSIDelete', error)
   }
-}
-
-/** Whether one of the sessions is of this target and, where an address is given, through it. */
-export function isAmong(sessions: readonly TargetPortal[], iqn: string, portal?: Portal): boolean {
-  return sessions.some(session => session.iqn === iqn && (portal === undefined || isSamePortal(session, portal)))
 }
 
 function failed(name: string, error: unknown): unknown {

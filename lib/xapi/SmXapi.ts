@@ -342,6 +342,15 @@ export class SmXapi {
     await this.#caller.call('PBD.set_device_config', pbd, value)
   }
 
+  /** Throws XapiError MAP_DUPLICATE_KEY where the key exists. */
+  async pbdAddToOtherConfig(pbd: Ref, key: string, value: string): Promise<void> {
+    await this.#caller.call('PBD.add_to_other_config', pbd, key, value)
+  }
+
+  async pbdRemoveFromOtherConfig(pbd: Ref, key: string): Promise<void> {
+    await this.#caller.call('PBD.remove_from_other_config', pbd, key)
+  }
+
   async vbdRecordsWhere(expression: string): Promise<Map<Ref, VbdRecord>> {
     return this.#recordsWhere('VBD', expression, vbdRecord)
   }
