@@ -14,13 +14,28 @@ const LEAST_GROWTH = 100 * 1024 * 1024
 
 /** An SR in a volume group on this host's disks, `device_config:device` (spec lvhd). */
 export class LVHDSR extends LvhdFamilySR {
+  /** The disks that the group is on. @throws SmError ConfigDeviceMissing, InvalidDev */
+  protected devices(): Promise<readonly string[]> {
+    return Promise.resolve(configuredDevices(this.context))
+  }
+
+  /** Has the kernel look how large the disks are. False where that is not known: nothing grows onto them then. */
+  protected refreshSizes(): Promise<boolean> {
+    return Promise.resolve(true)
+  }
+
+  /** Runs before the group takes up that its disks have grown. False where it may not. */
+  protected mayGrow(): Promise<boolean> {
+    return Promise.resolve(true)
+  }
+
   /**
    * Makes the volume group; what is on the devices is lost.
    * @throws SmError ConfigDeviceMissing, SRExists, SRInUse, Rootdev, InvalidDev and the LVM errors
    */
   override async sr_create(_request: Request): Promise<null> {
     const { context, group } = this
-    const devices = configuredDevices(context)
+    const devices = await this.devices()
     if (await group.exists()) throw new SmError('SRExists')
     const srRef = await this.srRef()
     await refuseTaken(context, devices, srRef)
@@ -50,7 +65,7 @@ export class LVHDSR extends LvhdFamilySR {
 
   /** The SRs that are on the devices. @throws SmError ConfigDeviceMissing */
   override async sr_probe(_request: Request): Promise<string> {
-    const found = await groupsOn(this.group.lvm, configuredDevices(this.context))
+    const found = await groupsOn(this.group.lvm, await this.devices())
     const list = found.flatMap(({ name, size, devices }): ProbeElement[] => {
       const uuid = srOfGroup(name)
       if (uuid === undefined) return []
@@ -60,17 +75,20 @@ export class LVHDSR extends LvhdFamilySR {
   }
 
   override async refreshDevices(): Promise<void> {
-    const { context, group } = this
-    const devices = configuredDevices(context)
-    const grown = await this.#grownDevices()
-    if (grown.length > 0) {
-      await growPhysicalVolumes(group.lvm, grown)
-      group.forget()
-    }
+    const { context } = this
+    const devices = await this.devices()
+    if (await this.refreshSizes()) await this.#grow()
     if (context.request.command !== 'sr_attach') return
     const srRef = await this.srRef()
     await recordSerials(context, devices, srRef)
     await chooseScheduler(context, devices, srRef)
+  }
+
+  async #grow(): Promise<void> {
+    const grown = await this.#grownDevices()
+    if (grown.length === 0 || !(await this.mayGrow())) return
+    await growPhysicalVolumes(this.group.lvm, grown)
+    this.group.forget()
   }
 
   /** Disks of the group that have become larger than what LVM uses of them, by so much that it is no rounding. */

@@ -3,7 +3,7 @@ import type { LvhdTools } from '../../lib/lvhd/inflate.ts'
 import { MetadataVolume } from '../../lib/lvhd/MetadataVolume.ts'
 import { kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
 import { Activator } from '../../lib/lvm/Activator.ts'
-import { Lvm } from '../../lib/lvm/Lvm.ts'
+import { Lvm, type LvmOptions } from '../../lib/lvm/Lvm.ts'
 import { clearGroupMappings } from '../../lib/lvm/mapping.ts'
 import { groupName } from '../../lib/lvm/names.ts'
 import { RefCounter } from '../../lib/lvm/RefCounter.ts'
@@ -80,9 +80,10 @@ export abstract class LvhdFamilySR extends SR {
   readonly isShared: boolean = false
   #mode: Promise<{ allocation: Allocation; isLegacy: boolean }> | undefined
 
-  constructor(context: Context) {
+  constructor(context: Context, options: LvmOptions = {}) {
     super(context)
-    this.group = new VolumeGroup(new Lvm(context, { master: context.request.isMaster }), groupName(this.uuid))
+    const lvm = new Lvm(context, { master: context.request.isMaster, ...options })
+    this.group = new VolumeGroup(lvm, groupName(this.uuid))
     this.journals = new VolumeJournals(this.group)
     this.metadata = new MetadataVolume(this.group)
     this.references = new RefCounter(context, this.uuid)

@@ -60,6 +60,8 @@ function isDeflated({ type, volume, virtualSize }: Disk): boolean {
 }
 
 async function givesRoomBack({ sr, uuid }: LvhdVDI, disk: Disk): Promise<boolean> {
+  // With xapi not there nobody can be told of it.
+  if (sr.context.request.sessionRef === undefined) return false
   if (disk.type !== 'vhd' || isDeflated(disk) || !sr.context.request.isMaster || !disk.volume.active) return false
   if ((await sr.allocation()) === 'thin') return true
   const { xapi } = sr.context

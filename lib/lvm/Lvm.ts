@@ -20,6 +20,11 @@ export interface LvmOptions {
   readonly master?: boolean
   /** The one disk LVM is to look at, where the host's LVM knows `LVM_DEVICE` (spec lvhd 3.1). */
   readonly device?: string
+  /**
+   * The same for any LVM: names of the one device that it may use of all that it sees, asked before each command, as which
+   * one that is changes when a multipath map comes and goes.
+   */
+  readonly onlyDevice?: () => Promise<readonly string[]>
 }
 
 export interface LvmRunOptions {
@@ -35,7 +40,7 @@ type Argv = readonly [string, ...string[]]
 const MASTER_CONFIG = '/etc/lvm/master'
 const UDEV = '/run/udev/control'
 /** Without udev LVM must make the device nodes itself and not wait for it. */
-const WITHOUT_UDEV = ['--config', 'activation{udev_sync=0 udev_rules=0}'] as const
+const WITHOUT_UDEV = 'activation{udev_sync=0 udev_rules=0}'
 
 const CHECKSUM_RETRIES = 10
 const CHECKSUM_WAIT_MS = 1000
@@ -48,13 +53,13 @@ const SLOW_MS = 15_000
 export class Lvm {
   readonly deps: LvmDeps
   readonly isMaster: boolean
-  readonly #device: string | undefined
-  #settings: Promise<{ hasMasterConfig: boolean; config: readonly string[] }> | undefined
+  readonly #options: LvmOptions
+  #settings: Promise<{ hasMasterConfig: boolean; hasUdev: boolean }> | undefined
 
   constructor(deps: LvmDeps, options: LvmOptions = {}) {
     this.deps = deps
     this.isMaster = options.master === true
-    this.#device = options.device
+    this.#options = options
   }
 
   /**
@@ -79,14 +84,15 @@ export class Lvm {
   }
 
   async #run(argv: Argv, { input, asMaster }: LvmRunOptions, changes: boolean): Promise<string> {
-    const { hasMasterConfig, config } = await this.#configuration()
+    const { hasMasterConfig } = await this.#host()
+    const { device } = this.#options
     const env = {
       ...(hasMasterConfig && (this.isMaster || asMaster === true) ? { LVM_SYSTEM_DIR: MASTER_CONFIG } : {}),
-      ...(this.#device === undefined ? {} : { LVM_DEVICE: this.#device }),
+      ...(device === undefined ? {} : { LVM_DEVICE: device }),
     }
     const options: RunOptions = { env, changes, ...(input === undefined ? {} : { input }) }
     // After the subcommand of `lvm`, and anywhere in the other commands. dmsetup has no such settings.
-    const full: Argv = argv[0] === 'dmsetup' ? argv : [...argv, ...config]
+    const full: Argv = argv[0] === 'dmsetup' ? argv : [...argv, ...(await this.#configuration())]
     return withFairlock(this.deps, async () => {
       const started = this.deps.system.now()
       try {
@@ -100,14 +106,30 @@ export class Lvm {
     })
   }
 
-  #configuration(): Promise<{ hasMasterConfig: boolean; config: readonly string[] }> {
-    this.#settings ??= this.#findConfiguration()
+  async #configuration(): Promise<readonly string[]> {
+    const { hasUdev } = await this.#host()
+    const { onlyDevice } = this.#options
+    const parts = hasUdev ? [] : [WITHOUT_UDEV]
+    if (onlyDevice !== undefined) parts.push(deviceFilter(await onlyDevice()))
+    return parts.length === 0 ? [] : ['--config', parts.join(' ')]
+  }
+
+  #host(): Promise<{ hasMasterConfig: boolean; hasUdev: boolean }> {
+    this.#settings ??= this.#findHost()
     return this.#settings
   }
 
-  async #findConfiguration(): Promise<{ hasMasterConfig: boolean; config: readonly string[] }> {
+  async #findHost(): Promise<{ hasMasterConfig: boolean; hasUdev: boolean }> {
     const { files } = this.deps.system
-    const [hasMasterConfig, hasUdev] = [await files.exists(MASTER_CONFIG), await files.exists(UDEV)]
-    return { hasMasterConfig, config: hasUdev ? [] : WITHOUT_UDEV }
+    return { hasMasterConfig: await files.exists(MASTER_CONFIG), hasUdev: await files.exists(UDEV) }
   }
+}
+
+/**
+ * LVM's own filter, which accepts a device if it accepts any of its names. The names are looked for in `/dev`, as udev does
+ * not know all of them, and LVM's file of devices would go before the filter.
+ */
+function deviceFilter(names: readonly string[]): string {
+  const accepted = names.map(name => `"a|^${name.replaceAll(/[.+]/g, '[$&]')}$|"`)
+  return `devices{use_devicesfile=0 obtain_device_list_from_udev=0 filter=[${[...accepted, '"r|.*|"'].join(',')}]}`
 }
