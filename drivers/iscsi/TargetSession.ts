@@ -77,6 +77,11 @@ export class TargetSession {
     return iscsiAdapters(this.#context, this.iqn)
   }
 
+  /** Whether the kernel's session through the portal is one of these SCSI hosts. */
+  async isOnHostOf(hosts: ReadonlySet<number>): Promise<boolean> {
+    return (await this.adapters()).some(adapter => isSamePortal(adapter, this.#portal) && hosts.has(adapter.host))
+  }
+
   /** Has the kernel look for LUNs through every session of this target. */
   async rescan(): Promise<void> {
     const hosts = new Set((await this.adapters()).map(({ host }) => host))
