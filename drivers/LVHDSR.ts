@@ -15,7 +15,7 @@ const LEAST_GROWTH = 100 * 1024 * 1024
 /** An SR in a volume group on this host's disks, `device_config:device` (spec lvhd). */
 export class LVHDSR extends LvhdFamilySR {
   /** The disks that the group is on. @throws SmError ConfigDeviceMissing, InvalidDev */
-  protected devices(): Promise<readonly string[]> {
+  devices(): Promise<readonly string[]> {
     return Promise.resolve(configuredDevices(this.context))
   }
 

@@ -65,7 +65,7 @@ function multiArguments({ srUuid, vgName }: SlaveScope, actions: readonly SlaveA
   return args
 }
 
-async function isLive({ xapi, log }: Context, host: Ref): Promise<boolean> {
+export async function isLive({ xapi, log }: Context, host: Ref): Promise<boolean> {
   try {
     return await xapi.hostIsLive((await xapi.hostGetRecord(host)).metrics)
   } catch (error) {

@@ -50,6 +50,11 @@ export class Paths {
     return this.#under('dev/sm/phy')
   }
 
+  /** `/dev/shm/mpath_status`: how many paths of each multipathed disk work. */
+  get multipathStatus(): string {
+    return this.#under('dev/shm/mpath_status')
+  }
+
   get inventory(): string {
     return this.#under('etc/xensource-inventory')
   }

@@ -338,6 +338,10 @@ export class SmXapi {
     return this.#recordsWhere('PBD', expression, pbdRecord)
   }
 
+  async pbdGetRecord(pbd: Ref): Promise<PbdRecord> {
+    return pbdRecord(await this.#caller.call('PBD.get_record', pbd))
+  }
+
   async pbdSetDeviceConfig(pbd: Ref, value: StringMap): Promise<void> {
     await this.#caller.call('PBD.set_device_config', pbd, value)
   }

@@ -1,0 +1,33 @@
+import { Lvm } from '../../lib/lvm/Lvm.ts'
+import { parseRows, textOf } from '../../lib/lvm/report.ts'
+import { lunEntries } from '../../lib/scsi/links.ts'
+import { resolved } from '../../lib/scsi/rootDisk.ts'
+import { scsiIdOf } from '../../lib/scsi/scsiId.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
+import type { LunSR } from './LunSR.ts'
+
+/**
+ * Refuses a volume group whose physical volumes, copies included, are not all on the SR's own LUN: a copy of the LUN that
+ * the target shows beside it has the same group (spec iscsi-hba 8 "attach"). LVM is asked without the filter that would hide it.
+ * @throws SmError PVMultiIDs
+ */
+export async function requireOneDisk({ context, group, scsiId }: LunSR): Promise<void> {
+  const lvm = new Lvm(context, { master: context.request.isMaster })
+  const report = [
+    'pvs',
+    '--all',
+    '--reportformat',
+    'json',
+    '-o',
+    'pv_name',
+    '--select',
+    `vg_name=${group.name}`,
+  ] as const
+  const devices = parseRows(await lvm.look(report), 'pv').map(row => textOf(row, 'pv_name'))
+  const own = new Set<string>()
+  for (const entry of await lunEntries(context, scsiId)) own.add(await resolved(context.system, entry))
+  for (const device of devices) {
+    if (own.has(await resolved(context.system, device)) || (await scsiIdOf(context, device)) === scsiId) continue
+    throw new SmError('PVMultiIDs', `${device} is not ${scsiId}`)
+  }
+}
