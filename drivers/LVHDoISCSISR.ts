@@ -109,8 +109,13 @@ export class LVHDoISCSISR extends LunSR {
     const { deviceConfig } = this.context.request
     const { outgoing, incoming } = await credentialsOf(deviceConfig, { secret: uuid => this.#secret(uuid) })
     const localIqn = deviceConfig['localIQN'] ?? (await this.#hostConfig())['iscsi_iqn']
+    const {
+      chappassword_secret: _secret,
+      incoming_chappassword_secret: _incoming,
+      ...config
+    } = await super.offlineConfig()
     return {
-      ...(await super.offlineConfig()),
+      ...config,
       ...(localIqn === undefined ? {} : { localIQN: localIqn }),
       ...(outgoing === undefined ? {} : { chappassword: outgoing.password }),
       ...(incoming === undefined ? {} : { incoming_chappassword: incoming.password }),

@@ -1,15 +1,18 @@
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isErrno } from '../os/files.ts'
-import { startService, stopService } from '../os/services.ts'
+import { isServiceActive, startService, stopService } from '../os/service.ts'
 import type { System } from '../os/system.ts'
 import { SmError } from '../smapi/SmError.ts'
 import type { Iscsiadm } from './Iscsiadm.ts'
 import { bootTargets, recordDatabases } from './records.ts'
-import { ISCSID, isDaemonRunning } from './service.ts'
-import { allSessions } from './sessions.ts'
+import { allSessions, ISCSID } from './sessions.ts'
 
 const INITIATOR_NAME = '/etc/iscsi/initiatorname.iscsi'
 const MAX_ALIAS = 30
+/** How long the daemon gets to come or go. */
+const PATIENCE_MS = 10_000
+const POLL_MS = 50
 
 /**
  * Has iscsid run under the name that this host goes by (spec iscsi-hba 5).
@@ -18,7 +21,7 @@ const MAX_ALIAS = 30
  */
 export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promise<void> {
   const { system } = iscsiadm.deps
-  const isRunning = await isDaemonRunning(system)
+  const isRunning = await isServiceActive(system, ISCSID)
   if (isRunning) {
     if ((await configuredName(system)) === localIqn) return
     const ours = await bootTargets(system.files)
@@ -33,13 +36,24 @@ export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promis
 /** Starts it afresh: what is recorded of targets is found out anew. @throws SmError SMGeneral (202) */
 export async function restartDaemon(system: System, isRunning: boolean): Promise<void> {
   try {
-    if (isRunning) await stopService(system, ISCSID)
+    if (isRunning) {
+      await stopService(system, ISCSID)
+      await waitUntil(system, false)
+    }
     for (const database of await recordDatabases(system.files)) {
       await system.run(['rm', '-rf', `${database}/nodes`, `${database}/send_targets`])
     }
     await startService(system, ISCSID)
+    await waitUntil(system, true)
   } catch (error) {
     throw new SmError('SMGeneral', messageOf(error), { cause: error })
+  }
+}
+
+async function waitUntil(system: System, active: boolean): Promise<void> {
+  for (let waited = 0; (await isServiceActive(system, ISCSID)) !== active; waited += POLL_MS) {
+    if (waited >= PATIENCE_MS) throw new Error(`${ISCSID} does not ${active ? 'start' : 'stop'}`)
+    await sleep(POLL_MS)
   }
 }
 

@@ -1,8 +1,11 @@
+import { isServiceActive } from '../os/service.ts'
 import { SmError } from '../smapi/SmError.ts'
-import { isDaemonRunning } from './service.ts'
 import { IscsiadmError, type Iscsiadm } from './Iscsiadm.ts'
 import { isSamePortal, parseTargetPortals, portalText, type Portal, type TargetPortal } from './names.ts'
 import { readSettings, setCredentials, setReplacementTimeout, type Credentials } from './settings.ts'
+
+/** The daemon that keeps sessions alive. */
+export const ISCSID = 'iscsid'
 
 /** `iscsiadm`: a session to this portal is there already. */
 const SESSION_EXISTS = 15
@@ -16,7 +19,7 @@ export async function allSessions(iscsiadm: Iscsiadm): Promise<TargetPortal[]> {
 
 /** Whether this host has a session of a target, through one portal where that is given. */
 export async function hasSession(iscsiadm: Iscsiadm, iqn: string, portal?: Portal): Promise<boolean> {
-  if (!(await isDaemonRunning(iscsiadm.deps.system))) return false
+  if (!(await isServiceActive(iscsiadm.deps.system, ISCSID))) return false
   const sessions = await allSessions(iscsiadm)
   return sessions.some(session => session.iqn === iqn && (portal === undefined || isSamePortal(session, portal)))
 }
