@@ -72,6 +72,11 @@ export class Plugin {
     return (await this.#ask('smConfig')) as Config
   }
 
+  /** The record of the host's connection to the SR. */
+  async pbd(): Promise<{ device_config: Config; other_config: Config }> {
+    return (await this.#ask('pbd')) as { device_config: Config; other_config: Config }
+  }
+
   /** Another SR of this host, in the database. */
   async otherSr(deviceConfig: Config, smConfig: Config = {}): Promise<void> {
     await this.#ask('otherSr', deviceConfig, smConfig)

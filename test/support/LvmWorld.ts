@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
+import { LVHDoISCSISR } from '../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { closeVolumes, openVolumes } from '../../drivers/lvhd/activation.ts'
 import { makeContext } from '../../drivers/makeContext.ts'
@@ -152,7 +153,7 @@ export class LvmWorld extends World {
     Object.assign(process.env, { SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' })
     const { context, close } = makeContext(request, this.storageHost.system())
     process.env = saved
-    const sr = new LVHDSR(context)
+    const sr = this.options.type === 'lvhdoiscsi' ? new LVHDoISCSISR(context) : new LVHDSR(context)
     try {
       await body(sr)
       await sr.cleanup()

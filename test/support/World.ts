@@ -13,6 +13,7 @@ import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Exe
 import { startToolstack, type TcpListener, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { scanDirectory } from '../../lib/vhd/scan.ts'
+import { callOtherHost, type OtherAddress } from './otherHosts.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import { XapiError, type XapiValue } from '../../lib/xapi/XapiClient.ts'
 
@@ -32,11 +33,18 @@ export interface Disk {
 /** Records by class and reference. */
 type Database = Record<string, Record<string, Record<string, unknown>>>
 
+/** The plugin of each type. */
+const PLUGINS = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR', lvhdoiscsi: 'LVHDoISCSISR' } as const
+/** Types whose SRs all hosts of a pool have. */
+const SHARED: ReadonlySet<string> = new Set(['nfs', 'lvhdoiscsi'])
+
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
-  readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
+  readonly type: keyof typeof PLUGINS
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** `other_config` of the host. */
+  readonly hostConfig?: Readonly<Record<string, string>>
   /** Where its toolstack also listens, for other hosts. */
   readonly listen?: TcpListener
   /** Directory of the host plugins, from that of the project; by default some that know no open disks. */
@@ -63,6 +71,7 @@ export class World {
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
   readonly pluginEnv: Record<string, string> = {}
+  readonly #otherHosts = new Map<string, OtherAddress>()
   #toolstack: Toolstack | undefined
   protected template: string | undefined
 
@@ -88,8 +97,11 @@ export class World {
   protected async createSr(): Promise<void> {
     await fs.mkdir(this.paths.root)
     await this.start()
-    const { type, deviceConfig, smConfig = {} } = this.options
-    const shared = type === 'nfs'
+    const { type, deviceConfig, smConfig = {}, hostConfig = {} } = this.options
+    const shared = SHARED.has(type)
+    for (const [key, value] of Object.entries(hostConfig)) {
+      await this.call('host.add_to_other_config', await this.host(), key, value)
+    }
     const args = [await this.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
     this.srRef = String(await this.call('SR.create', ...args))
     this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
@@ -111,6 +123,10 @@ export class World {
       hostPluginDir: path.join(projectRoot, this.options.hostPluginDir ?? 'test/fixtures/host-plugins'),
       ...(this.options.listen === undefined ? {} : { listen: this.options.listen }),
       runProgram: this.#runProgram,
+      elsewhere: host => {
+        const address = this.#otherHosts.get(host)
+        return address === undefined ? undefined : (plugin, document) => callOtherHost(address, plugin, document)
+      },
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -192,11 +208,13 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
-  /** Makes a second host in the pool and returns its reference. */
-  async addHost(): Promise<string> {
+  /** Makes a second host in the pool and returns its reference; `address`: where its host plugins answer. */
+  async addHost(address?: OtherAddress, otherConfig: Readonly<Record<string, string>> = {}): Promise<string> {
     const ref = `OpaqueRef:${crypto.randomUUID()}`
+    if (address !== undefined) this.#otherHosts.set(ref, address)
     await this.edit(objects => {
-      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true } })
+      const host = { uuid: crypto.randomUUID(), enabled: true, other_config: { ...otherConfig } }
+      Object.assign(objects['host'] ?? {}, { [ref]: host })
     })
     return ref
   }
@@ -289,8 +307,8 @@ export class World {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR' }[this.options.type]
-    const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
+    const program = path.join(projectRoot, 'bin', PLUGINS[this.options.type])
+    const { stdout } = await this.#runProgram(program, argument, env)
     return stdout.toString()
   }
 

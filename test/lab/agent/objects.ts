@@ -7,6 +7,7 @@ import { LvmBench } from './LvmBench.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
+import { TargetLvm } from './TargetLvm.ts'
 import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
 const classes = {
@@ -22,8 +23,9 @@ export type ClassName = keyof typeof classes
 
 function makeWorld(given: WorldOptions): Promise<World> {
   const options = { ...given, runProgram: runInAgent }
-  if (given.type !== 'lvhd') return World.create(options)
-  return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+  if (given.type === 'lvhd') return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+  if (given.type === 'lvhdoiscsi') return LvmWorld.on(new TargetLvm(), options)
+  return World.create(options)
 }
 
 const objects = new Map<number, object>()

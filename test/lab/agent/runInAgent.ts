@@ -3,6 +3,8 @@ import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
 import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
+import { iscsiSrInfo } from '../../../drivers/iscsi/info.ts'
+import { LVHDoISCSISR } from '../../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../../drivers/LVHDSR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
@@ -20,6 +22,8 @@ const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly dri
   EXTSR: { info: extSrInfo, driver: EXTSR },
   FileSR: { info: fileSrInfo, driver: FileSR },
   LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVHDoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
+  LVMoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
   LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
   NFSSR: { info: nfsSrInfo, driver: NFSSR },
 }
