@@ -3,6 +3,7 @@ import { srOfGroup, volumeNamespace } from '../lib/lvm/names.ts'
 import { RefCounter } from '../lib/lvm/RefCounter.ts'
 import { VolumeGroup } from '../lib/lvm/VolumeGroup.ts'
 import { makeSystem, type System } from '../lib/os/system.ts'
+import { isScsiId } from '../lib/scsi/scsiId.ts'
 import { isUuid } from '../lib/smapi/members.ts'
 import type { StringMap } from '../lib/xapi/XapiClient.ts'
 import { isOpen } from './datapath/isOpen.ts'
@@ -10,9 +11,13 @@ import { answerHostPlugin, type HostContext, type HostFunction } from './hostPlu
 
 /**
  * The functions of the host plugin `on-slave`: what the master has other hosts do with their mappings of volumes (`multi`),
- * and whether a disk is open here (`is_open`) (spec lvhd 17).
+ * whether a disk is open here (`is_open`) (spec lvhd 17), and taking up that a LUN has grown (spec iscsi-hba 6).
  */
-export const onSlaveFunctions: Readonly<Record<string, HostFunction>> = { multi, is_open: isOpen }
+export const onSlaveFunctions: Readonly<Record<string, HostFunction>> = {
+  multi,
+  is_open: isOpen,
+  refresh_lun_size_by_SCSIid: takeUpLunSize,
+}
 
 /** The document that answers one call of the plugin. A failure is an answer too. */
 export function answerOnSlave(argument: string, system: System = makeSystem()): Promise<string> {
@@ -32,6 +37,14 @@ async function multi({ system, paths, locks, log }: HostContext, args: StringMap
     await carryOut(of('action'), { volumes, references, srUuid, of })
   }
   return 'True'
+}
+
+/** Whether all paths of the LUN, and the map over them, have the size that it has on its target. */
+async function takeUpLunSize(context: HostContext, args: StringMap): Promise<string> {
+  const scsiId = required(args, 'SCSIid')
+  if (!isScsiId(scsiId)) throw new Error('SCSIid is malformed')
+  const { refreshLunSize } = await import('../lib/multipath/lunSize.ts')
+  return (await refreshLunSize(context, scsiId)) ? 'True' : 'False'
 }
 
 interface Scope {

@@ -69,7 +69,7 @@ export class TargetSession {
 
   /** Whether this host has a session through the portal. */
   isConnected(): Promise<boolean> {
-    return this.#hasSession(this.#portal)
+    return hasSession(this.#context, this.iqn, this.#portal)
   }
 
   /** The kernel's sessions of this target. */
@@ -112,10 +112,6 @@ export class TargetSession {
     return found
   }
 
-  #hasSession(portal?: Portal): Promise<boolean> {
-    return hasSession(this.#iscsiadm, this.iqn, portal)
-  }
-
   /** Whether an earlier attach had more sessions than there are now. */
   async #lacksPortals(): Promise<boolean> {
     const { config, pbd } = this.#options
@@ -128,10 +124,11 @@ export class TargetSession {
     const { config } = this.#options
     const known = config.multiSession.length === 0 ? config.multihomeList : []
     this.#portal = await this.#answering(known.length > 0 ? known : [this.#portal])
-    await ensureDaemon(this.#iscsiadm, config.localIqn)
-    if (!lacksPortals && (await this.isConnected())) return
+    const isFresh = await ensureDaemon(this.#iscsiadm, config.localIqn)
+    // A daemon that was started takes up the sessions that the kernel still has.
+    if (!lacksPortals && (isFresh || known.length > 0) && (await this.isConnected())) return
     await this.#logIn(await this.#portals())
-    if (!(await this.#hasSession())) throw new SmError('ISCSIDevice', 'during login')
+    if ((await this.adapters()).length === 0) throw new SmError('ISCSIDevice', 'during login')
   }
 
   async #answering(candidates: readonly Portal[]): Promise<Portal> {
@@ -164,8 +161,10 @@ export class TargetSession {
   async #logIn(portals: readonly TargetPortal[]): Promise<void> {
     const { config, multipath } = this.#options
     const wanted = config.multihomed ? portals : portals.filter(({ address }) => address === this.#portal.address)
+    const present = await this.adapters()
     for (const portal of wanted) {
-      if ((await this.#hasSession(portal)) || !(await this.#answers(portal))) continue
+      if (present.some(adapter => isSamePortal(adapter, portal))) continue
+      if (!isSamePortal(portal, this.#portal) && !(await this.#answers(portal))) continue
       try {
         await login(this.#iscsiadm, portal, { credentials: config.credentials, multipath })
       } catch (error) {

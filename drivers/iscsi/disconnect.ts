@@ -1,3 +1,4 @@
+import { iscsiAdapters } from '../../lib/iscsi/adapters.ts'
 import { Iscsiadm } from '../../lib/iscsi/Iscsiadm.ts'
 import { bootTargets } from '../../lib/iscsi/records.ts'
 import { hasSession, logout } from '../../lib/iscsi/sessions.ts'
@@ -15,14 +16,13 @@ const LOCK_NAMESPACE = 'iscsi-targets'
 export async function disconnect(context: Context, iqn: string, user: string): Promise<void> {
   await usingTarget(context, iqn, async () => {
     if ((await new SessionUsers(context, iqn).remove(user)) > 0) return
-    const iscsiadm = new Iscsiadm(context)
-    if ((await bootTargets(context.system.files)).has(iqn) || !(await hasSession(iscsiadm, iqn))) return
+    if ((await bootTargets(context.system.files)).has(iqn) || !(await hasSession(context, iqn))) return
     try {
-      await logout(iscsiadm, iqn)
+      await logout(new Iscsiadm(context), iqn)
     } catch (error) {
       throw new SmError('ISCSIQueryDaemon', error instanceof Error ? error.message : String(error), { cause: error })
     }
-    if (await hasSession(iscsiadm, iqn)) throw new SmError('ISCSIQueryDaemon', `the session of ${iqn} stays`)
+    if ((await iscsiAdapters(context, iqn)).length > 0) throw new SmError('ISCSIQueryDaemon', `the session of ${iqn} stays`)
   })
 }
 

@@ -15,15 +15,15 @@ const PATIENCE_MS = 10_000
 const POLL_MS = 50
 
 /**
- * Has iscsid run under the name that this host goes by (spec iscsi-hba 5).
+ * Has iscsid run under the name that this host goes by, and says whether it had to be started (spec iscsi-hba 5).
  * @throws SmError ISCSIInitiator (70) where it has sessions under another name, or the name cannot be written; SMGeneral
  * (202) where the daemon cannot be started
  */
-export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promise<void> {
+export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promise<boolean> {
   const { system } = iscsiadm.deps
   const isRunning = await isServiceActive(system, ISCSID)
   if (isRunning) {
-    if ((await configuredName(system)) === localIqn) return
+    if ((await configuredName(system)) === localIqn) return false
     const ours = await bootTargets(system.files)
     if ((await allSessions(iscsiadm)).some(({ iqn }) => !ours.has(iqn))) {
       throw new SmError('ISCSIInitiator', 'Daemon already running with target(s) attached using different IQN')
@@ -31,6 +31,7 @@ export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promis
   }
   await writeName(system, localIqn)
   await restartDaemon(system, isRunning)
+  return true
 }
 
 /** Starts it afresh: what is recorded of targets is found out anew. @throws SmError SMGeneral (202) */

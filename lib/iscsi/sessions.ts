@@ -1,5 +1,7 @@
 import { isServiceActive } from '../os/service.ts'
+import type { ScsiDeps } from '../scsi/deps.ts'
 import { SmError } from '../smapi/SmError.ts'
+import { iscsiAdapters } from './adapters.ts'
 import { IscsiadmError, type Iscsiadm } from './Iscsiadm.ts'
 import { isSamePortal, parseTargetPortals, portalText, type Portal, type TargetPortal } from './names.ts'
 import { readSettings, setCredentials, setReplacementTimeout, type Credentials } from './settings.ts'
@@ -17,11 +19,13 @@ export async function allSessions(iscsiadm: Iscsiadm): Promise<TargetPortal[]> {
   return parseTargetPortals(lines.join('\n'))
 }
 
-/** Whether this host has a session of a target, through one portal where that is given. */
-export async function hasSession(iscsiadm: Iscsiadm, iqn: string, portal?: Portal): Promise<boolean> {
-  if (!(await isServiceActive(iscsiadm.deps.system, ISCSID))) return false
-  const sessions = await allSessions(iscsiadm)
-  return sessions.some(session => session.iqn === iqn && (portal === undefined || isSamePortal(session, portal)))
+/**
+ * Whether this host has a session of a target, through one portal where that is given. Sessions of the kernel that no daemon
+ * looks after are none.
+ */
+export async function hasSession(deps: ScsiDeps, iqn: string, portal?: Portal): Promise<boolean> {
+  if (!(await isServiceActive(deps.system, ISCSID))) return false
+  return (await iscsiAdapters(deps, iqn)).some(adapter => portal === undefined || isSamePortal(adapter, portal))
 }
 
 /** The portals of a target that this host knows from a discovery. */

@@ -18,7 +18,7 @@ describeLab('LVHDoISCSISR', () => {
     guest = await sharedGuest()
     await guest.run(`
       lvm_setup '^/dev/sd'
-      udev_without_dm
+      udev_scsi_only
       ip addr add 10.9.0.1/32 dev lo
       ip addr add 10.9.0.2/32 dev lo
       target_start

@@ -2,10 +2,12 @@ import path from 'node:path'
 import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
+import { lvhdOverHbaInfo } from '../../../drivers/hba/info.ts'
 import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
 import { iscsiSrInfo } from '../../../drivers/iscsi/info.ts'
 import { LVHDoISCSISR } from '../../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../../drivers/LVHDSR.ts'
+import { LVHDoHBASR } from '../../../drivers/LVHDoHBASR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
 import { answerTo } from '../../../drivers/SRCommand.ts'
@@ -24,7 +26,9 @@ const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly dri
   LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
   LVHDoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
   LVMoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
+  LVHDoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
   LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVMoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
   NFSSR: { info: nfsSrInfo, driver: NFSSR },
 }
 

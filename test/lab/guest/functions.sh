@@ -86,12 +86,10 @@ RULES
   /lib/systemd/systemd-udevd --daemon 2>/dev/null
 }
 
-# udev_without_dm: the same, but LVM makes the names of volumes itself and does not wait for it
-udev_without_dm() {
+# udev_scsi_only: the same without everybody else's rules, which take seconds for each disk. LVM makes the names of volumes
+udev_scsi_only() {
   mkdir -p /etc/udev/rules.d
-  for rules in 55-dm 56-dm-mpath 56-dm-parts 56-lvm 60-persistent-storage-dm 69-lvm 95-dm-notify; do
-    : >/etc/udev/rules.d/$rules.rules
-  done
+  for rules in /lib/udev/rules.d/*.rules; do : >"/etc/udev/rules.d/${rules##*/}"; done
   udev_start
 }
 

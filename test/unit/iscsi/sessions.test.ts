@@ -155,18 +155,32 @@ describe('sessions', () => {
     ])
   })
 
+  /** A session as the kernel shows it. */
+  const showSession = async (host: ScriptedHost, number: number, address: string, driver = 'iscsi_tcp') => {
+    await host.write(`/sys/class/scsi_host/host${number}/proc_name`, `${driver}\n`)
+    const session = `/sys/class/iscsi_host/host${number}/device/session${number}`
+    const connection = `${session}/connection${number}:0/iscsi_connection/connection${number}:0`
+    await host.write(`${session}/iscsi_session/session${number}/targetname`, `${IQN}\n`)
+    await host.write(`${connection}/persistent_address`, `${address}\n`)
+    await host.write(`${connection}/persistent_port`, '3260\n')
+  }
+
   test('are told apart by their whole address', async () => {
-    const host = await ScriptedHost.make({ '-m session': listed })
-    expect(await hasSession(host.iscsiadm, IQN)).toBe(true)
-    expect(await hasSession(host.iscsiadm, IQN, { address: '10.0.0.10', port: 3260 })).toBe(true)
-    expect(await hasSession(host.iscsiadm, IQN, PORTAL)).toBe(false)
+    const host = await ScriptedHost.make()
+    await showSession(host, 10, '10.0.0.10')
+    await showSession(host, 1, '10.0.0.1', 'qla4xxx')
+    expect(await hasSession(host.deps, IQN)).toBe(true)
+    expect(await hasSession(host.deps, `${IQN}0`)).toBe(false)
+    expect(await hasSession(host.deps, IQN, { address: '10.0.0.10', port: 3260 })).toBe(true)
+    expect(await hasSession(host.deps, IQN, PORTAL)).toBe(false)
   })
 
   test('are none where the tool lists none, or the daemon does not run', async () => {
     const host = await ScriptedHost.make({ '-m session': [21, 'No active sessions.'] })
     expect(await allSessions(host.iscsiadm)).toEqual([])
-    const without = await ScriptedHost.make({ pidof: [1, ''], '-m session': listed })
-    expect(await hasSession(without.iscsiadm, IQN)).toBe(false)
+    await showSession(host, 10, '10.0.0.10')
+    host.answer('pidof', [1, ''])
+    expect(await hasSession(host.deps, IQN)).toBe(false)
   })
 
   test('known portals are of the target alone; no records are no error', async () => {

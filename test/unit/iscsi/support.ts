@@ -94,9 +94,13 @@ export class ScriptedHost {
     return { ...makeSystem(effects), files: new HostFiles(effects, this.root), run: this.#run }
   }
 
+  get deps() {
+    const { system, paths } = this
+    return { system, paths, locks: new LockManager(paths, system.effects), log: makeLogger({ spec: 'none' }) }
+  }
+
   get iscsiadm(): Iscsiadm {
-    const { system } = this
-    return new Iscsiadm({ system, locks: new LockManager(this.paths, system.effects), log: makeLogger({ spec: 'none' }) })
+    return new Iscsiadm(this.deps)
   }
 
   /** Commands since the last look, without those that only look. */

@@ -1,0 +1,7 @@
+import { lvhdOverHbaInfo } from '../drivers/hba/info.ts'
+import { runPlugin } from '../drivers/SRCommand.ts'
+
+void runPlugin({
+  info: lvhdOverHbaInfo,
+  answer: async request => (await import('./drivers/LVHDoHBASR.ts')).answer(request),
+})
