@@ -70,7 +70,10 @@ async function lunsOf(context: Context, session: TargetSession): Promise<LunFact
 
 /** The kernel shows LUNs one after the other. How many there are, each of them tells. */
 async function waitForAll(context: Context, session: TargetSession, device: string): Promise<void> {
-  const { stdout } = await context.system.run(['/usr/bin/sg_luns', '-q', device], { okExitCodes: 'all', changes: false })
+  const { stdout } = await context.system.run(['/usr/bin/sg_luns', '-q', device], {
+    anyExitCode: true,
+    changes: false,
+  })
   const listed = stdout.split('\n').filter(line => /^\s*[0-9a-f]{16}\s*$/i.test(line)).length
   const [adapter] = await session.adapters()
   if (adapter !== undefined) {

@@ -22,7 +22,8 @@ export async function disconnect(context: Context, iqn: string, user: string): P
     } catch (error) {
       throw new SmError('ISCSIQueryDaemon', error instanceof Error ? error.message : String(error), { cause: error })
     }
-    if ((await iscsiAdapters(context, iqn)).length > 0) throw new SmError('ISCSIQueryDaemon', `the session of ${iqn} stays`)
+    if ((await iscsiAdapters(context, iqn)).length > 0)
+      throw new SmError('ISCSIQueryDaemon', `the session of ${iqn} stays`)
   })
 }
 

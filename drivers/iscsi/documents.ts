@@ -19,10 +19,7 @@ export function targetList(found: readonly TargetPortal[], { targetList: targets
   ]
   const list = entries.map((entry, index): ProbeElement => {
     const portElement: ProbeElement[] = entry.port === DEFAULT_PORT ? [] : [['Port', String(entry.port)]]
-    return [
-      'TGT',
-      [['Index', String(index)], ['IPAddress', entry.address], ...portElement, ['TargetIQN', entry.iqn]],
-    ]
+    return ['TGT', [['Index', String(index)], ['IPAddress', entry.address], ...portElement, ['TargetIQN', entry.iqn]]]
   })
   return probeDocument(['iscsi-target-iqns', list])
 }

@@ -1,4 +1,5 @@
 import type { DriverInfo } from '../../lib/smapi/DriverInfo.ts'
+import { LUN_CAPABILITIES } from '../lun/capabilities.ts'
 
 /** What sr_get_driver_info answers for LVHDoISCSISR and LVMoISCSISR (spec iscsi-hba 1). */
 export const iscsiSrInfo: DriverInfo = {
@@ -9,29 +10,7 @@ export const iscsiSrInfo: DriverInfo = {
   driver_version: '1.0',
   required_api_version: '1.0',
   supported_image_formats: ['vhd', 'raw'],
-  capabilities: [
-    'SR_PROBE',
-    'SR_UPDATE',
-    'SR_METADATA',
-    'SR_TRIM',
-    'SR_CACHING',
-    'VDI_CREATE',
-    'VDI_DELETE',
-    'VDI_ATTACH',
-    'VDI_DETACH',
-    'VDI_GENERATE_CONFIG',
-    'VDI_CLONE',
-    'VDI_SNAPSHOT',
-    'VDI_RESIZE',
-    'ATOMIC_PAUSE',
-    'VDI_RESET_ON_BOOT/2',
-    'VDI_UPDATE',
-    'VDI_MIRROR',
-    'VDI_CONFIG_CBT',
-    'VDI_ACTIVATE',
-    'VDI_DEACTIVATE',
-    'VDI_REVERT',
-  ],
+  capabilities: LUN_CAPABILITIES,
   configuration: [
     { key: 'SCSIid', description: 'SCSI id of the LUN, required' },
     { key: 'target', description: 'address or name of the target, or several separated by commas, required' },

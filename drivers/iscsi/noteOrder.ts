@@ -20,6 +20,8 @@ export async function noteOrder(
   if (first <= 0) return
   await pbd.setDeviceConfig('multiSession', present => {
     const keys = parseMultiSession(present['multiSession'] ?? '')
-    return keys.length === sessions.length ? multiSessionText([...keys.slice(first), ...keys.slice(0, first)]) : undefined
+    return keys.length === sessions.length
+      ? multiSessionText([...keys.slice(first), ...keys.slice(0, first)])
+      : undefined
   })
 }

@@ -56,7 +56,7 @@ export class Iscsiadm {
     const { locks, system } = this.deps
     const lock = await locks.lock(LOCK.namespace, LOCK.name)
     try {
-      const options = { okExitCodes: 'all', shownAs: [PROGRAM, ...withoutValues(args)], changes } as const
+      const options = { anyExitCode: true, shownAs: [PROGRAM, ...withoutValues(args)], changes } as const
       const { exitCode, stdout, stderr } = await system.run([PROGRAM, ...args], options)
       if (exitCode !== 0) throw new IscsiadmError(exitCode, stdout, stderr)
       return stdout

@@ -97,10 +97,7 @@ export function multiSessionText(keys: readonly SessionKey[]): string {
 }
 
 /** The accounts, with the passwords themselves. @throws SmError InvalidSecret (20) */
-export async function credentialsOf(
-  config: StringMap,
-  sources: Pick<ConfigSources, 'secret'>,
-): Promise<Credentials> {
+export async function credentialsOf(config: StringMap, sources: Pick<ConfigSources, 'secret'>): Promise<Credentials> {
   return {
     outgoing: await accountOf(config, 'chap', sources),
     incoming: await accountOf(config, 'incoming_chap', sources),

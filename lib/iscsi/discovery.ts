@@ -36,11 +36,7 @@ async function discoverWithChap(iscsiadm: Iscsiadm, command: readonly string[], 
   const auth = 'discovery.sendtargets.auth'
   const set = (name: string, value: string) => ['-n', `${auth}.${name}`, '-v', value]
   await iscsiadm.change(...command, '-o', 'new')
-  const values = [
-    ...set('authmethod', 'CHAP'),
-    ...set('username', account.user),
-    ...set('password', account.password),
-  ]
+  const values = [...set('authmethod', 'CHAP'), ...set('username', account.user), ...set('password', account.password)]
   await iscsiadm.change(...command, '-o', 'update', ...values)
   return iscsiadm.change(...command, '--discover')
 }

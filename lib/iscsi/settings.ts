@@ -61,7 +61,12 @@ export async function setCredentials(
     ['authmethod', 'CHAP'],
     ['username', outgoing.user],
     ['password', outgoing.password],
-    ...(incoming === undefined ? [] : ([['username_in', incoming.user], ['password_in', incoming.password]] as const)),
+    ...(incoming === undefined
+      ? []
+      : ([
+          ['username_in', incoming.user],
+          ['password_in', incoming.password],
+        ] as const)),
   ] as const
   try {
     for (const [name, value] of values) await update(iscsiadm, node, name, value)

@@ -12,7 +12,9 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   /** Exit codes that are an answer and not a failure. Default: only 0. */
-  readonly okExitCodes?: readonly number[] | 'all'
+  readonly okExitCodes?: readonly number[]
+  /** Every exit code is an answer. */
+  readonly anyExitCode?: boolean
   /** What traces and errors show in place of the arguments, where these hold secrets. */
   readonly shownAs?: readonly string[]
   /** False for a command that only looks: it is no effect at which a test could stop the process. Default: true. */
@@ -53,8 +55,7 @@ export function makeRun(effects: Effects): Run {
       ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     })
     const exitCode = result.exitCode ?? 127
-    const { okExitCodes = [0] } = options
-    if (okExitCodes !== 'all' && !okExitCodes.includes(exitCode)) {
+    if (options.anyExitCode !== true && !(options.okExitCodes ?? [0]).includes(exitCode)) {
       const said = result.stderr !== '' ? result.stderr : result.stdout
       const why = options.shownAs === undefined ? result.shortMessage : result.code
       throw new CommandError(shown, exitCode, result.stderr, said !== '' ? said : (why ?? ''))

@@ -6,7 +6,8 @@ import { ScriptedHost } from './support.ts'
 
 const sources = {
   hostConfig: () => Promise.resolve({ iscsi_iqn: 'iqn.2026-01.org.example:host' }),
-  secret: (uuid: string) => (uuid === 'good' ? Promise.resolve('from the database') : Promise.reject(new Error('none'))),
+  secret: (uuid: string) =>
+    uuid === 'good' ? Promise.resolve('from the database') : Promise.reject(new Error('none')),
   multipath: false,
 }
 const target = '127.0.0.1'
@@ -45,10 +46,13 @@ describe('a device_config for iSCSI', () => {
     expect(own.localIqn).toBe('iqn.x:own')
   })
 
-  test.each(['', 'iqn.x', '../../etc', '-o', 'iqn.x:a b', 'iqn.x:a/b'])('takes no target name from %j', async targetIQN => {
-    const { iqn } = await readConfig({ target, targetIQN }, sources)
-    expect(iqn).toBe(targetIQN === 'iqn.x' ? 'iqn.x' : undefined)
-  })
+  test.each(['', 'iqn.x', '../../etc', '-o', 'iqn.x:a b', 'iqn.x:a/b'])(
+    'takes no target name from %j',
+    async targetIQN => {
+      const { iqn } = await readConfig({ target, targetIQN }, sources)
+      expect(iqn).toBe(targetIQN === 'iqn.x' ? 'iqn.x' : undefined)
+    },
+  )
 
   test('uses CHAP where there is a user and a password, a secret before the password', async () => {
     const { credentials } = await readConfig(
@@ -97,7 +101,11 @@ describe('the documents of the dialogue', () => {
       { address: '10.0.0.1', port: 3260, group: 1, iqn: 'iqn.x:t' },
       { address: 'fe80::1', port: 3270, group: 1, iqn: 'iqn.x:t' },
     ]
-    expect(targetList(portals, config).split('\n').map(line => line.trim())).toEqual([
+    expect(
+      targetList(portals, config)
+        .split('\n')
+        .map(line => line.trim()),
+    ).toEqual([
       '<?xml version="1.0" ?>',
       '<iscsi-target-iqns>',
       ...['<TGT>', '<Index>0</Index>', '<IPAddress>10.0.0.1</IPAddress>', '<TargetIQN>iqn.x:t</TargetIQN>', '</TGT>'],

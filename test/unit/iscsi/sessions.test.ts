@@ -10,7 +10,9 @@ const NODE = `iscsiadm -m node -p 10.0.0.1:3260 -T ${IQN}`
 const ACCOUNT = { user: 'user', password: 'top secret' }
 
 describe('discovery', () => {
-  const portals = ['10.0.0.1:3260,1 iqn.x:a', '[fe80::1]:3261,2 iqn.x:b', '10.0.0.1:3260,1 iqn.x:a', 'noise', ''].join('\n')
+  const portals = ['10.0.0.1:3260,1 iqn.x:a', '[fe80::1]:3261,2 iqn.x:b', '10.0.0.1:3260,1 iqn.x:a', 'noise', ''].join(
+    '\n',
+  )
 
   test('answers each portal of each target once, in the order of the target', async () => {
     const host = await ScriptedHost.make({ '-m discovery': portals })
@@ -23,7 +25,9 @@ describe('discovery', () => {
   })
 
   test("goes through an administrator's interfaces, and to IPv6 addresses in brackets", async () => {
-    const host = await ScriptedHost.make({ '-m iface': 'default tcp,<empty>\nc_one tcp,eth0\nc_two a b\nc_three tcp,eth1\n' })
+    const host = await ScriptedHost.make({
+      '-m iface': 'default tcp,<empty>\nc_one tcp,eth0\nc_two a b\nc_three tcp,eth1\n',
+    })
     await discover(host.iscsiadm, { portal: { address: 'fe80::1', port: 3260 } })
     expect(host.takeChanges()).toEqual(['iscsiadm -m discovery -t st -p [fe80::1]:3260 -I c_one -I c_three'])
   })
@@ -65,7 +69,8 @@ describe('discovery', () => {
 })
 
 describe('a login', () => {
-  const withoutChap = 'node.session.auth.authmethod = None\nnode.session.auth.username = <empty>\nnode.session.auth.username_in = <empty>\n'
+  const withoutChap =
+    'node.session.auth.authmethod = None\nnode.session.auth.username = <empty>\nnode.session.auth.username_in = <empty>\n'
   const settings = (timeout: number) => `${withoutChap}node.session.timeo.replacement_timeout = ${timeout}\n`
   const target = { ...PORTAL, iqn: IQN }
 
@@ -79,7 +84,10 @@ describe('a login', () => {
   })
 
   test('without CHAP where there was some forgets it, whatever the tool says to that', async () => {
-    const host = await ScriptedHost.make({ ' -S': 'node.session.auth.authmethod = CHAP\n', 'auth.password_in': [7, 'no'] })
+    const host = await ScriptedHost.make({
+      ' -S': 'node.session.auth.authmethod = CHAP\n',
+      'auth.password_in': [7, 'no'],
+    })
     await login(host.iscsiadm, target, { credentials: {}, multipath: false })
     const cleared = host.takeChanges().filter(line => line.includes('auth'))
     expect(cleared.map(line => line.split(' ').slice(-3).join(' '))).toEqual([

@@ -115,8 +115,7 @@ export class ScriptedHost {
     this.shown.push((options.shownAs ?? argv).join(' '))
     const [, reply = ''] = this.#script.find(([pattern]) => line.includes(pattern)) ?? []
     const [exitCode, stdout, stderr] = typeof reply === 'string' ? [0, reply, ''] : [reply[0], '', reply[1]]
-    const { okExitCodes = [0] } = options
-    if (okExitCodes !== 'all' && !okExitCodes.includes(exitCode)) {
+    if (options.anyExitCode !== true && !(options.okExitCodes ?? [0]).includes(exitCode)) {
       return Promise.reject(new Error(`${line}: ${exitCode}`))
     }
     return Promise.resolve({ exitCode, stdout, stderr })
