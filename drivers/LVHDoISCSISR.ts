@@ -109,13 +109,9 @@ export class LVHDoISCSISR extends LunSR {
     const { deviceConfig } = this.context.request
     const { outgoing, incoming } = await credentialsOf(deviceConfig, { secret: uuid => this.#secret(uuid) })
     const localIqn = deviceConfig['localIQN'] ?? (await this.#hostConfig())['iscsi_iqn']
-    const {
-      chappassword_secret: _secret,
-      incoming_chappassword_secret: _incoming,
-      ...config
-    } = await super.offlineConfig()
+    const config = Object.entries(await super.offlineConfig()).filter(([key]) => !key.endsWith('_secret'))
     return {
-      ...config,
+      ...Object.fromEntries(config),
       ...(localIqn === undefined ? {} : { localIQN: localIqn }),
       ...(outgoing === undefined ? {} : { chappassword: outgoing.password }),
       ...(incoming === undefined ? {} : { incoming_chappassword: incoming.password }),

@@ -171,7 +171,7 @@ describeLab('LVHDoISCSISR', () => {
       ['a target that proves itself wrongly', { ...mutual, incoming_chappassword: 'guessed' }, 68],
       ['a secret that is gone', { chapuser: 'user', chappassword_secret: SR }, 20],
     ])('%s', async (_what, config, code) => {
-      const fault = await plugin.fault('sr_attach', { ...behindChap, ...config } as Record<string, string>)
+      const fault = await plugin.fault('sr_attach', { ...behindChap, ...config })
       expect(fault.code).toBe(code)
       expect(fault.message).not.toMatch(/secret-of|guessed/)
     })

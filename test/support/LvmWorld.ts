@@ -44,8 +44,10 @@ export class LvmWorld extends World {
 
   /** Makes the SR, or attaches the one of a group that is there. */
   static async on(host: LvmHost, options: WorldOptions, root?: string): Promise<LvmWorld> {
-    const world = new LvmWorld(root ?? (await World.makeRoot()), options, host)
-    await (options.srUuid === undefined ? world.createSr() : world.attachSr(options.srUuid))
+    const { succession } = options
+    const world = new LvmWorld(root ?? succession?.root ?? (await World.makeRoot()), options, host)
+    if (succession !== undefined) await world.takeOver(succession)
+    else await (options.srUuid === undefined ? world.createSr() : world.attachSr(options.srUuid))
     return world
   }
 

@@ -33,6 +33,16 @@ export interface Disk {
 /** Records by class and reference. */
 type Database = Record<string, Record<string, Record<string, unknown>>>
 
+/** What the next master of a pool knows. */
+export interface Succession {
+  /** What `database` of the world before has returned. */
+  readonly database: string
+  /** The host that becomes the master. */
+  readonly host: string
+  /** Where it has its files. */
+  readonly root: string
+}
+
 /** The plugin of each type. */
 const PLUGINS = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR', lvhdoiscsi: 'LVHDoISCSISR' } as const
 /** Types whose SRs all hosts of a pool have. */
@@ -51,6 +61,8 @@ export interface WorldOptions {
   readonly hostPluginDir?: string
   /** The SR that the storage is of, where it is there already: it is attached and not created. */
   readonly srUuid?: string
+  /** The world goes on where another one has ended. */
+  readonly succession?: Succession
   /** How plugins are run; by default as processes. */
   readonly runProgram?: RunProgram
 }
@@ -213,10 +225,49 @@ export class World {
     const ref = `OpaqueRef:${crypto.randomUUID()}`
     if (address !== undefined) this.#otherHosts.set(ref, address)
     await this.edit(objects => {
-      const host = { uuid: crypto.randomUUID(), enabled: true, other_config: { ...otherConfig } }
+      const metrics = `OpaqueRef:${crypto.randomUUID()}`
+      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live: true } })
+      const host = { uuid: crypto.randomUUID(), enabled: true, other_config: { ...otherConfig }, metrics }
       Object.assign(objects['host'] ?? {}, { [ref]: host })
     })
     return ref
+  }
+
+  /** Notes that another host has the SR attached, which it does itself; returns the record of that. */
+  async addConnection(host: string): Promise<string> {
+    const ref = `OpaqueRef:${crypto.randomUUID()}`
+    const pbd = { host, SR: this.srRef, device_config: { ...this.options.deviceConfig }, currently_attached: true }
+    await this.edit(objects => {
+      Object.assign(objects['PBD'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), ...pbd } })
+    })
+    return ref
+  }
+
+  /** The database, as another host of the pool has it: `takeOver` goes on with it. */
+  async database(): Promise<string> {
+    await this.stop()
+    const text = await fs.readFile(this.#stateFile, 'utf8')
+    await this.start()
+    return text
+  }
+
+  /** Goes on with the database of a master that is gone, on a host that was not the master (pool-emergency-transition-to-master). */
+  protected async takeOver({ database, host }: Succession): Promise<void> {
+    const state = JSON.parse(database) as { boot: string; objects: Database }
+    const { objects } = state
+    state.boot = ''
+    objects['host'] = { [host]: objects['host']?.[host] ?? {}, ...objects['host'] }
+    for (const pool of Object.values(objects['pool'] ?? {})) pool['master'] = host
+    for (const pbd of Object.values(objects['PBD'] ?? {})) pbd['currently_attached'] = pbd['host'] === host
+    await fs.mkdir(path.dirname(this.#stateFile), { recursive: true })
+    await fs.writeFile(this.#stateFile, JSON.stringify(state))
+    await this.start()
+    this.srRef = String(((await this.call('SR.get_all')) as string[])[0])
+    this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
+  }
+
+  get #stateFile(): string {
+    return path.join(this.paths.toolstackState, 'toolstack', 'state.json')
   }
 
   /** Makes a disk of its own tree the snapshot of another disk, as a restore from elsewhere does. */
@@ -356,10 +407,9 @@ export class World {
   protected async edit(change: (objects: Database) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
-    const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
-    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: Database }
+    const state = JSON.parse(await fs.readFile(this.#stateFile, 'utf8')) as { objects: Database }
     change(state.objects)
-    await fs.writeFile(file, JSON.stringify(state))
+    await fs.writeFile(this.#stateFile, JSON.stringify(state))
     await this.start()
   }
 

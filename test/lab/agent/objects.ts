@@ -48,7 +48,7 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 /** What a test may know of an object without asking. */
 function factsOf(made: object): Record<string, string> {
   if (made instanceof PluginBench) return { mountPoint: made.mountPoint, root: made.root }
-  if (made instanceof OtherHost) return { root: made.root }
+  if (made instanceof OtherHost) return { root: made.root, home: made.home }
   if (!(made instanceof World)) return {}
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }
