@@ -9,15 +9,18 @@ type Config = Readonly<Record<string, string>>
 export class Plugin {
   readonly #ask: Ask
   readonly mountPoint: string
+  /** `SM_ROOT` of the plugin. */
+  readonly root: string
 
-  private constructor(ask: Ask, mountPoint: string) {
+  private constructor(ask: Ask, { mountPoint = '', root = '' }: Readonly<Record<string, string>>) {
     this.#ask = ask
     this.mountPoint = mountPoint
+    this.root = root
   }
 
   static async start(guest: Guest, options: BenchOptions): Promise<Plugin> {
     const { ask, facts } = await guest.make('PluginBench', options)
-    return new Plugin(ask, facts['mountPoint'] ?? '')
+    return new Plugin(ask, facts)
   }
 
   /** Runs a command that must work and returns its result. */
@@ -57,6 +60,13 @@ export class Plugin {
     fist = '',
   ): Promise<PluginRun> {
     return (await this.#ask('run', command, deviceConfig, members, fist)) as PluginRun
+  }
+
+  /** Runs the plugin with a whole document, which must work; returns its result. */
+  async runDocument(document: string): Promise<unknown> {
+    const answer = decodeMethodResponse(((await this.#ask('runDocument', document)) as PluginRun).stdout)
+    if ('fault' in answer) throw new Error(`${answer.fault.code} ${answer.fault.message}`)
+    return answer.value
   }
 
   /** Runs a command, whatever comes of it: its outside effects, in order. */

@@ -17,7 +17,7 @@ const BLANK = '<?xml version="1.0" ?>\n<SRlist/>\n'
 
 /** The LUN is on a loop device, so that it can grow. */
 const START = `
-  udev_without_dm
+  udev_scsi_only
   # Not what the target has the disks on.
   lvm_setup '^/dev/sd'
   target_start

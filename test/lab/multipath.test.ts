@@ -10,8 +10,8 @@ const MAP = `/dev/mapper/${SCSI_ID}`
 const IN_USE = `/dev/disk/mpInuse/${SCSI_ID}`
 /** Two hosts of the guest with the same disk: two paths. multipathd is for the driver to start. */
 const START = `
-  udev_without_dm
-  rm /etc/udev/rules.d/55-dm.rules
+  udev_scsi_only
+  rm /etc/udev/rules.d/55-dm.rules /etc/udev/rules.d/95-dm-notify.rules
   lvm_setup
   target_start
   target_disk 0 400M bbbb0001-0000-4000-8000-0000000000c3

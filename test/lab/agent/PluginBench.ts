@@ -12,7 +12,7 @@ import { runAsProcess, runInAgent } from './runInAgent.ts'
 type Config = Readonly<Record<string, string>>
 
 export interface BenchOptions {
-  readonly plugin: 'EXTSR' | 'NFSSR' | 'LVHDoHBASR' | 'LVMoHBASR'
+  readonly plugin: 'EXTSR' | 'NFSSR' | 'LVHDoHBASR' | 'LVMoHBASR' | 'LVHDoISCSISR' | 'LVMoISCSISR'
   readonly srUuid: string
   readonly smConfig?: Config
   readonly otherConfig?: Config
@@ -69,6 +69,10 @@ export class PluginBench {
     return bench
   }
 
+  get root(): string {
+    return this.#paths.root
+  }
+
   get mountPoint(): string {
     return this.#paths.srMount(this.#options.srUuid)
   }
@@ -92,9 +96,14 @@ export class PluginBench {
       ...sr,
       ...members,
     }
+    return this.runDocument(encodeMethodCall(command, [request]), fist)
+  }
+
+  /** Runs the plugin with a whole document, as who has no session does. */
+  async runDocument(document: string, fist = ''): Promise<PluginRun> {
     const program = path.join(projectRoot, 'bin', this.#options.plugin)
     const run = this.#options.asProcess === true ? runAsProcess : runInAgent
-    const { stdout, stderr, ...end } = await run(program, encodeMethodCall(command, [request]), this.#environment(fist))
+    const { stdout, stderr, ...end } = await run(program, document, this.#environment(fist))
     if (end.exitCode !== 0) throw new Error(`${program} ended with ${end.exitCode ?? end.signal}: ${stderr.toString()}`)
     return { stdout: stdout.toString(), stderr: stderr.toString() }
   }

@@ -24,7 +24,7 @@ export type ClassName = keyof typeof classes
 function makeWorld(given: WorldOptions): Promise<World> {
   const options = { ...given, runProgram: runInAgent }
   if (given.type === 'lvhd') return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
-  if (given.type === 'lvmohba') return LvmWorld.on(new TargetLvm(), options)
+  if (given.type === 'lvmohba' || given.type === 'lvhdoiscsi') return LvmWorld.on(new TargetLvm(), options)
   return World.create(options)
 }
 
@@ -47,8 +47,8 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 
 /** What a test may know of an object without asking. */
 function factsOf(made: object): Record<string, string> {
-  if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
-  if (made instanceof OtherHost) return { root: made.root }
+  if (made instanceof PluginBench) return { mountPoint: made.mountPoint, root: made.root }
+  if (made instanceof OtherHost) return { root: made.root, home: made.home }
   if (!(made instanceof World)) return {}
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }

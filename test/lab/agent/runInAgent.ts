@@ -5,6 +5,8 @@ import { EXTSR } from '../../../drivers/EXTSR.ts'
 import { FileSR } from '../../../drivers/FileSR.ts'
 import { lvhdOverHbaInfo } from '../../../drivers/hba/info.ts'
 import { lvhdSrInfo } from '../../../drivers/lvhd/info.ts'
+import { iscsiSrInfo } from '../../../drivers/iscsi/info.ts'
+import { LVHDoISCSISR } from '../../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../../drivers/LVHDSR.ts'
 import { LVHDoHBASR } from '../../../drivers/LVHDoHBASR.ts'
 import { NFSSR } from '../../../drivers/NFSSR.ts'
@@ -23,6 +25,8 @@ const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly dri
   EXTSR: { info: extSrInfo, driver: EXTSR },
   FileSR: { info: fileSrInfo, driver: FileSR },
   LVHDSR: { info: lvhdSrInfo, driver: LVHDSR },
+  LVHDoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
+  LVMoISCSISR: { info: iscsiSrInfo, driver: LVHDoISCSISR },
   LVHDoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
   LVMSR: { info: lvhdSrInfo, driver: LVHDSR },
   LVMoHBASR: { info: lvhdOverHbaInfo, driver: LVHDoHBASR },
