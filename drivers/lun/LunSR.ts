@@ -98,11 +98,14 @@ export abstract class LunSR extends LVHDSR {
     return [await (await this.multipath()).path(this.scsiId)]
   }
 
-  /** What a host without xapi needs beside its configuration to attach a disk of this SR (spec iscsi-hba 8). */
+  /** A configuration by which this host attaches a disk of the SR without asking xapi anything (spec iscsi-hba 8). */
   async offlineConfig(): Promise<StringMap> {
     const { request, xapi } = this.context
     const hostConfig = await xapi.hostGetOtherConfig(request.hostRef ?? '')
+    // Who is the master then is not known.
+    const config = Object.entries(request.deviceConfig).filter(([key]) => key !== 'SRmaster')
     return {
+      ...Object.fromEntries(config),
       multipathing: String(isMultipathing(request.deviceConfig, hostConfig)),
       multipathhandle: request.deviceConfig['multipathhandle'] ?? hostConfig['multipathhandle'] ?? 'dmp',
     }

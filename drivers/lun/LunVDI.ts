@@ -24,11 +24,11 @@ export class LunVDI extends LvhdVDI {
   }
 
   /** The call that attaches this disk with xapi not there. @throws SmError VDIUnavailable */
-  override async vdi_generate_config(request: Request): Promise<string> {
+  override async vdi_generate_config(_request: Request): Promise<string> {
     await this.requireVolume()
-    const config = { ...request.deviceConfig, ...(await this.#lun.offlineConfig()) }
+    const config = await this.#lun.offlineConfig()
     return encodeMethodCall(ATTACH, [
-      { device_config: config, sr_uuid: this.#lun.uuid, vdi_uuid: this.uuid, command: ATTACH },
+      { device_config: { ...config }, sr_uuid: this.#lun.uuid, vdi_uuid: this.uuid, command: ATTACH },
     ])
   }
 

@@ -1,12 +1,11 @@
 import { lookup } from 'node:dns/promises'
-import { connect } from 'node:net'
 import { CommandError } from '../os/run.ts'
 import type { System } from '../os/system.ts'
+import { tryPort } from '../os/tcp.ts'
 import { SmError } from '../smapi/SmError.ts'
 import { mountCommand, type NfsMount } from './config.ts'
 
 const PORT = 2049
-const CONNECT_TIMEOUT_MS = 5000
 /** Number of the NFS program (RFC 5531 registry). */
 const PROGRAM = '100003'
 const KNOWN_VERSIONS = ['3', '4']
@@ -33,19 +32,8 @@ export async function requireReachable(server: string): Promise<void> {
   const { address } = await lookup(server, { verbatim: true }).catch((error: unknown) => {
     throw new SmError('DNSError', undefined, { cause: error })
   })
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect({ host: address, port: PORT })
-    const refuse = (cause: unknown) => {
-      socket.destroy()
-      reject(new SmError('NFSTarget', undefined, { cause }))
-    }
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
-      refuse('no answer')
-    })
-    socket.on('error', refuse)
-    socket.on('connect', () => {
-      socket.end('\n', resolve)
-    })
+  await tryPort(address, PORT).catch((error: unknown) => {
+    throw new SmError('NFSTarget', undefined, { cause: error })
   })
 }
 

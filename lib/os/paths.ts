@@ -30,6 +30,11 @@ export class Paths {
     return this.#under('run/sm')
   }
 
+  /** `/run/sr-ref`: which SRs use an iSCSI target, one file for each IQN. */
+  get srReferences(): string {
+    return this.#under('run/sr-ref')
+  }
+
   /** `/run/fairlock/devicemapper`: the socket of the host-wide lock around LVM and dmsetup. */
   get deviceMapperLock(): string {
     return this.#under('run/fairlock/devicemapper')

@@ -13,6 +13,10 @@ export interface RunOptions {
   readonly input?: string
   /** Exit codes that are an answer and not a failure. Default: only 0. */
   readonly okExitCodes?: readonly number[]
+  /** Every exit code is an answer. */
+  readonly anyExitCode?: boolean
+  /** What traces and errors show in place of the arguments, where these hold secrets. */
+  readonly shownAs?: readonly string[]
   /** False for a command that only looks: it is no effect at which a test could stop the process. Default: true. */
   readonly changes?: boolean
 }
@@ -39,7 +43,8 @@ export type Run = (argv: readonly [string, ...string[]], options?: RunOptions) =
 /** Makes the function that runs external commands: argv arrays only, never a shell, locale fixed so that output can be parsed. */
 export function makeRun(effects: Effects): Run {
   return async (argv, options = {}) => {
-    if (options.changes !== false) effects.before('process', argv.join(' '))
+    const shown = options.shownAs ?? argv
+    if (options.changes !== false) effects.before('process', shown.join(' '))
     const { execa } = await import('execa')
     const [file, ...args] = argv
     const result = await execa(file, args, {
@@ -50,9 +55,10 @@ export function makeRun(effects: Effects): Run {
       ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     })
     const exitCode = result.exitCode ?? 127
-    if (!(options.okExitCodes ?? [0]).includes(exitCode)) {
+    if (options.anyExitCode !== true && !(options.okExitCodes ?? [0]).includes(exitCode)) {
       const said = result.stderr !== '' ? result.stderr : result.stdout
-      throw new CommandError(argv, exitCode, result.stderr, said !== '' ? said : (result.shortMessage ?? ''))
+      const why = options.shownAs === undefined ? result.shortMessage : result.code
+      throw new CommandError(shown, exitCode, result.stderr, said !== '' ? said : (why ?? ''))
     }
     return { exitCode, stdout: result.stdout, stderr: result.stderr }
   }

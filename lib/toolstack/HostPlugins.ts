@@ -9,10 +9,14 @@ import { callDocument } from './storage/plugin-request.ts'
 import type { Store } from './Store.ts'
 
 export interface PluginCall {
+  readonly host: Ref
   readonly plugin: string
   readonly fn: string
   readonly args: StringMap
 }
+
+/** Has a plugin of another host answer a call document. Rejects where that host is not reached. */
+export type RunElsewhere = (plugin: string, document: string) => Promise<Outcome>
 
 export interface HostPluginsEnvironment {
   readonly store: Store
@@ -20,6 +24,8 @@ export interface HostPluginsEnvironment {
   readonly host: Ref
   /** Directory of the host plugins; without one there are none. */
   readonly directory: string | undefined
+  /** How plugins of another host are run; undefined where they are run on this one. */
+  readonly elsewhere?: ((host: Ref) => RunElsewhere | undefined) | undefined
 }
 
 /** Programs of the host that clients may call by name (`host.call_plugin`), run as xapi runs them. */
@@ -30,17 +36,32 @@ export class HostPlugins {
     this.#environment = environment
   }
 
-  /** Calls a function of a plugin. Throws XapiError XENAPI_MISSING_PLUGIN or XENAPI_PLUGIN_FAILURE, or the plugin's own. */
-  async call({ plugin, fn, args }: PluginCall): Promise<string> {
-    const { store, executor, host } = this.#environment
-    const program = await this.#find(plugin)
+  /**
+   * Calls a function of a plugin of a host. Throws XapiError XENAPI_MISSING_PLUGIN or XENAPI_PLUGIN_FAILURE, HOST_OFFLINE
+   * where the host is not reached, or the plugin's own.
+   */
+  async call({ host, plugin, fn, args }: PluginCall): Promise<string> {
+    const { store } = this.#environment
+    const run = await this.#runnerOn(host, plugin)
     const session = store.create('session', { this_host: host, is_local_superuser: true, pool: true })
     try {
-      const outcome = await executor.run(program, callDocument(fn, [session, Object.entries(args)]))
-      return await readOutcome(fn, outcome)
+      return await readOutcome(fn, await run(callDocument(fn, [session, Object.entries(args)])))
     } finally {
       store.remove('session', session)
     }
+  }
+
+  async #runnerOn(host: Ref, plugin: string): Promise<(document: string) => Promise<Outcome>> {
+    const { executor, elsewhere, host: own } = this.#environment
+    const remote = host === own ? undefined : elsewhere?.(host)
+    if (remote === undefined) {
+      const program = await this.#find(plugin)
+      return document => executor.run(program, document)
+    }
+    return document =>
+      remote(plugin, document).catch((error: unknown) => {
+        throw Object.assign(new XapiError('HOST_OFFLINE', [host]), { cause: error })
+      })
   }
 
   /** A name must not lead out of the directory. */

@@ -11,7 +11,7 @@ import { forgetReservations, readBoot, resetAfterReboot } from './boot.ts'
 import { Dispatcher } from './Dispatcher.ts'
 import { findDrivers, registerDrivers } from './drivers.ts'
 import type { ExplainRevert } from './explain-revert.ts'
-import { HostPlugins } from './HostPlugins.ts'
+import { HostPlugins, type RunElsewhere } from './HostPlugins.ts'
 import { readInventory } from './inventory.ts'
 import { Operations } from './Operations.ts'
 import { ensureOwnRecords } from './own-records.ts'
@@ -36,6 +36,8 @@ export interface ToolstackOptions {
   readonly smDir: string
   /** Directory of the host plugins; without one there are none. */
   readonly hostPluginDir?: string
+  /** How the host plugins of another host of the pool are run; by default all are run on this one. */
+  readonly elsewhere?: (host: Ref) => RunElsewhere | undefined
   /** Default: in `paths.toolstackState`. */
   readonly stateFile?: string
   /** Default: where xapi has it, or beside the state file on a host that has a xapi of its own. */
@@ -124,7 +126,13 @@ async function startWithState(
     operations: new Operations(store, options.operationWaitMs ?? twoHours),
     storage,
     copier: new DiskCopier({ system, paths, storage }),
-    hostPlugins: new HostPlugins({ store, executor, host, directory: options.hostPluginDir }),
+    hostPlugins: new HostPlugins({
+      store,
+      executor,
+      host,
+      directory: options.hostPluginDir,
+      elsewhere: options.elsewhere,
+    }),
     credentials: credentialsOf(options.listen),
     explainRevert: explainRevert && (question => explainRevert(question, inProcess)),
     subscriptions: new Map(),

@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { missingForLab } from '../lab/requirements.ts'
 import { crashScenes } from './crashScenes.ts'
+import { poolScenes } from './poolScenes.ts'
 import { Report } from './Report.ts'
 import { revertScenes } from './revertScenes.ts'
 import { Stage } from './Stage.ts'
@@ -14,8 +16,9 @@ import { makeWorkspace } from './workspace.ts'
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { sr: { type: 'string', default: 'file' }, device: { type: 'string' } } })
   if (values.sr === 'lvhd' && values.device === undefined) return inLab()
+  if (values.sr === 'lvhdoiscsi') return inPool()
   if (values.sr !== 'file' && values.sr !== 'lvhd') {
-    process.stderr.write(`demo: SR type '${values.sr}' has no demo yet, only 'file' and 'lvhd' have\n`)
+    process.stderr.write(`demo: SR type '${values.sr}' has no demo, only 'file', 'lvhd' and 'lvhdoiscsi' have\n`)
     return 2
   }
   const storage = values.device === undefined ? fileStorage : lvhdStorage(values.device)
@@ -29,13 +32,31 @@ async function main(): Promise<number> {
     const cast = await revertScenes(stage, report, storage)
     if (storage === fileStorage) await vmScenes(stage, report)
     await crashScenes(stage, report, cast)
-    const seconds = ((performance.now() - started) / 1000).toFixed(1)
-    const { bold, green, red } = report.colours
-    report.line(`\n${bold(report.hasFailed ? red('A proof failed.') : green(`Everything proven, in ${seconds} s.`))}`)
-    return report.hasFailed ? 1 : 0
+    return conclude(report, started)
   } finally {
     workspace.remove()
   }
+}
+
+/** What the types have in common the other demos show; this one is about more than one host. */
+async function inPool(): Promise<number> {
+  const missing = missingForLab()
+  if (missing !== undefined) {
+    process.stderr.write(`demo: ${missing}\n`)
+    return 2
+  }
+  const started = performance.now()
+  const report = new Report()
+  await poolScenes(report)
+  return conclude(report, started)
+}
+
+/** The exit code. */
+function conclude(report: Report, started: number): number {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  const { bold, green, red } = report.colours
+  report.line(`\n${bold(report.hasFailed ? red('A proof failed.') : green(`Everything proven, in ${seconds} s.`))}`)
+  return report.hasFailed ? 1 : 0
 }
 
 /** Real volumes need a kernel of their own: the demo goes on in a guest of the lab. */

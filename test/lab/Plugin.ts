@@ -9,15 +9,18 @@ type Config = Readonly<Record<string, string>>
 export class Plugin {
   readonly #ask: Ask
   readonly mountPoint: string
+  /** `SM_ROOT` of the plugin. */
+  readonly root: string
 
-  private constructor(ask: Ask, mountPoint: string) {
+  private constructor(ask: Ask, { mountPoint = '', root = '' }: Readonly<Record<string, string>>) {
     this.#ask = ask
     this.mountPoint = mountPoint
+    this.root = root
   }
 
   static async start(guest: Guest, options: BenchOptions): Promise<Plugin> {
     const { ask, facts } = await guest.make('PluginBench', options)
-    return new Plugin(ask, facts['mountPoint'] ?? '')
+    return new Plugin(ask, facts)
   }
 
   /** Runs a command that must work and returns its result. */
@@ -59,6 +62,13 @@ export class Plugin {
     return (await this.#ask('run', command, deviceConfig, members, fist)) as PluginRun
   }
 
+  /** Runs the plugin with a whole document, which must work; returns its result. */
+  async runDocument(document: string): Promise<unknown> {
+    const answer = decodeMethodResponse(((await this.#ask('runDocument', document)) as PluginRun).stdout)
+    if ('fault' in answer) throw new Error(`${answer.fault.code} ${answer.fault.message}`)
+    return answer.value
+  }
+
   /** Runs a command, whatever comes of it: its outside effects, in order. */
   async trace(command: string, deviceConfig: Config): Promise<string[]> {
     return (await this.#ask('trace', command, deviceConfig)) as string[]
@@ -70,6 +80,11 @@ export class Plugin {
 
   async smConfig(): Promise<Config> {
     return (await this.#ask('smConfig')) as Config
+  }
+
+  /** The record of the host's connection to the SR. */
+  async pbd(): Promise<{ device_config: Config; other_config: Config }> {
+    return (await this.#ask('pbd')) as { device_config: Config; other_config: Config }
   }
 
   /** Another SR of this host, in the database. */

@@ -4,12 +4,14 @@ import type { Guest } from './Guest.ts'
 /** The part of a world that tests use: it may be here or in a guest. */
 export type AnyWorld = Pick<
   World,
+  | 'addConnection'
   | 'addHost'
   | 'call'
   | 'clone'
   | 'close'
   | 'content'
   | 'createVdi'
+  | 'database'
   | 'declareSnapshot'
   | 'failure'
   | 'fault'
@@ -42,12 +44,14 @@ type Method = {
 }[keyof AnyWorld]
 
 const METHODS: readonly Method[] = [
+  'addConnection',
   'addHost',
   'call',
   'clone',
   'close',
   'content',
   'createVdi',
+  'database',
   'declareSnapshot',
   'failure',
   'fault',

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
+import type { Context } from '../../drivers/Context.ts'
+import { LVHDoHBASR } from '../../drivers/LVHDoHBASR.ts'
+import { LVHDoISCSISR } from '../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { closeVolumes, openVolumes } from '../../drivers/lvhd/activation.ts'
 import { makeContext } from '../../drivers/makeContext.ts'
@@ -26,6 +29,12 @@ import { VhdLeafWriter } from '../../lib/vhd/VhdLeafWriter.ts'
 import type { VhdScanError, VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
 import { MIB, World, type Disk, type WorldOptions } from './World.ts'
 
+/** Drivers of SRs on a LUN, by type. */
+const DRIVERS = new Map<string, new (context: Context) => LVHDSR>([
+  ['lvmohba', LVHDoHBASR],
+  ['lvhdoiscsi', LVHDoISCSISR],
+])
+
 /** Where a world's volume group is: on a model of LVM or on a real one. */
 export interface LvmHost {
   system(): System
@@ -45,8 +54,10 @@ export class LvmWorld extends World {
 
   /** Makes the SR, or attaches the one of a group that is there. */
   static async on(host: LvmHost, options: WorldOptions, root?: string): Promise<LvmWorld> {
-    const world = new LvmWorld(root ?? (await World.makeRoot()), options, host)
-    await (options.srUuid === undefined ? world.createSr() : world.attachSr(options.srUuid))
+    const { succession } = options
+    const world = new LvmWorld(root ?? succession?.root ?? (await World.makeRoot()), options, host)
+    if (succession !== undefined) await world.takeOver(succession)
+    else await (options.srUuid === undefined ? world.createSr() : world.attachSr(options.srUuid))
     return world
   }
 
@@ -169,7 +180,8 @@ export class LvmWorld extends World {
     Object.assign(process.env, { SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' })
     const { context, close } = makeContext(request, this.storageHost.system())
     process.env = saved
-    const sr = new LVHDSR(context)
+    const { type } = this.options
+    const sr = new (DRIVERS.get(type) ?? LVHDSR)(context)
     try {
       await body(sr)
     } finally {

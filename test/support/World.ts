@@ -13,6 +13,7 @@ import { makeRunProgram, type RunProgram } from '../../lib/toolstack/storage/Exe
 import { startToolstack, type TcpListener, type Toolstack } from '../../lib/toolstack/toolstack.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
 import { scanDirectory } from '../../lib/vhd/scan.ts'
+import { callOtherHost, type OtherAddress } from './otherHosts.ts'
 import { SmXapi, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import { XapiError, type XapiValue } from '../../lib/xapi/XapiClient.ts'
 
@@ -32,19 +33,53 @@ export interface Disk {
 /** Records by class and reference. */
 type Database = Record<string, Record<string, Record<string, unknown>>>
 
+/** What the next master of a pool knows. */
+export interface Succession {
+  /** What `database` of the world before has returned. */
+  readonly database: string
+  /** The host that becomes the master. */
+  readonly host: string
+  /** Where it has its files. */
+  readonly root: string
+}
+
+/** The plugin of each type. */
+const PLUGINS = {
+  file: 'FileSR',
+  ext: 'EXTSR',
+  nfs: 'NFSSR',
+  lvhd: 'LVHDSR',
+  lvmohba: 'LVMoHBASR',
+  lvhdoiscsi: 'LVHDoISCSISR',
+} as const
+/** Types whose SRs all hosts of a pool have. */
+const SHARED: ReadonlySet<string> = new Set(['nfs', 'lvmohba', 'lvhdoiscsi'])
+
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {
-  readonly type: 'file' | 'ext' | 'nfs' | 'lvhd'
+  readonly type: keyof typeof PLUGINS
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly smConfig?: Readonly<Record<string, string>>
+  /** `other_config` of the host. */
+  readonly hostConfig?: Readonly<Record<string, string>>
   /** Where its toolstack also listens, for other hosts. */
   readonly listen?: TcpListener
   /** Directory of the host plugins, from that of the project; by default some that know no open disks. */
   readonly hostPluginDir?: string
   /** The SR that the storage is of, where it is there already: it is attached and not created. */
   readonly srUuid?: string
+  /** The world goes on where another one has ended. */
+  readonly succession?: Succession
   /** How plugins are run; by default as processes. */
   readonly runProgram?: RunProgram
+}
+
+/** A second host of the pool. */
+export interface OtherHostOptions {
+  readonly live?: boolean
+  /** Where its host plugins answer. */
+  readonly address?: OtherAddress
+  readonly otherConfig?: Readonly<Record<string, string>>
 }
 
 /**
@@ -63,6 +98,7 @@ export class World {
   srUuid = ''
   /** Given to the plugins from the next `start` on. */
   readonly pluginEnv: Record<string, string> = {}
+  readonly #otherHosts = new Map<string, OtherAddress>()
   #toolstack: Toolstack | undefined
   protected template: string | undefined
 
@@ -88,8 +124,11 @@ export class World {
   protected async createSr(): Promise<void> {
     await fs.mkdir(this.paths.root)
     await this.start()
-    const { type, deviceConfig, smConfig = {} } = this.options
-    const shared = type === 'nfs'
+    const { type, deviceConfig, smConfig = {}, hostConfig = {} } = this.options
+    const shared = SHARED.has(type)
+    for (const [key, value] of Object.entries(hostConfig)) {
+      await this.call('host.add_to_other_config', await this.host(), key, value)
+    }
     const args = [await this.host(), { ...deviceConfig }, 0, 'test', '', type, '', shared, { ...smConfig }]
     this.srRef = String(await this.call('SR.create', ...args))
     this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
@@ -111,6 +150,10 @@ export class World {
       hostPluginDir: path.join(projectRoot, this.options.hostPluginDir ?? 'test/fixtures/host-plugins'),
       ...(this.options.listen === undefined ? {} : { listen: this.options.listen }),
       runProgram: this.#runProgram,
+      elsewhere: host => {
+        const address = this.#otherHosts.get(host)
+        return address === undefined ? undefined : (plugin, document) => callOtherHost(address, plugin, document)
+      },
       env: { SM_LOG: log, ...this.pluginEnv, ...(fist === undefined ? {} : { SM_FIST: fist }) },
     })
   }
@@ -192,14 +235,53 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
-  /** Makes a second host in the pool, one that is up or one that is down, and returns its reference. */
-  async addHost({ live = false } = {}): Promise<string> {
+  /** Makes a second host in the pool and returns its reference. Without an address its host plugins do not answer. */
+  async addHost({ live = false, address, otherConfig = {} }: OtherHostOptions = {}): Promise<string> {
     const [ref, metrics] = [`OpaqueRef:${crypto.randomUUID()}`, `OpaqueRef:${crypto.randomUUID()}`]
+    if (address !== undefined) this.#otherHosts.set(ref, address)
     await this.edit(objects => {
-      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true, metrics } })
+      const host = { uuid: crypto.randomUUID(), enabled: true, other_config: { ...otherConfig }, metrics }
+      Object.assign(objects['host'] ?? {}, { [ref]: host })
       Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live } })
     })
     return ref
+  }
+
+  /** Notes that another host has the SR attached, which it does itself; returns the record of that. */
+  async addConnection(host: string): Promise<string> {
+    const ref = `OpaqueRef:${crypto.randomUUID()}`
+    const pbd = { host, SR: this.srRef, device_config: { ...this.options.deviceConfig }, currently_attached: true }
+    await this.edit(objects => {
+      Object.assign(objects['PBD'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), ...pbd } })
+    })
+    return ref
+  }
+
+  /** The database, as another host of the pool has it: `takeOver` goes on with it. */
+  async database(): Promise<string> {
+    await this.stop()
+    const text = await fs.readFile(this.#stateFile, 'utf8')
+    await this.start()
+    return text
+  }
+
+  /** Goes on with the database of a master that is gone, on a host that was not the master (pool-emergency-transition-to-master). */
+  protected async takeOver({ database, host }: Succession): Promise<void> {
+    const state = JSON.parse(database) as { boot: string; objects: Database }
+    const { objects } = state
+    state.boot = ''
+    objects['host'] = { [host]: objects['host']?.[host] ?? {}, ...objects['host'] }
+    for (const pool of Object.values(objects['pool'] ?? {})) pool['master'] = host
+    for (const pbd of Object.values(objects['PBD'] ?? {})) pbd['currently_attached'] = pbd['host'] === host
+    await fs.mkdir(path.dirname(this.#stateFile), { recursive: true })
+    await fs.writeFile(this.#stateFile, JSON.stringify(state))
+    await this.start()
+    this.srRef = String(((await this.call('SR.get_all')) as string[])[0])
+    this.srUuid = String(await this.call('SR.get_uuid', this.srRef))
+  }
+
+  get #stateFile(): string {
+    return path.join(this.paths.toolstackState, 'toolstack', 'state.json')
   }
 
   /** Makes a disk of its own tree the snapshot of another disk, as a restore from elsewhere does. */
@@ -290,8 +372,8 @@ export class World {
     const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
-    const driver = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR' }[this.options.type]
-    const { stdout } = await this.#runProgram(path.join(projectRoot, 'bin', driver), argument, env)
+    const program = path.join(projectRoot, 'bin', PLUGINS[this.options.type])
+    const { stdout } = await this.#runProgram(program, argument, env)
     return stdout.toString()
   }
 
@@ -339,10 +421,9 @@ export class World {
   protected async edit(change: (objects: Database) => void): Promise<void> {
     await this.#toolstack?.close()
     this.#toolstack = undefined
-    const file = path.join(this.paths.toolstackState, 'toolstack', 'state.json')
-    const state = JSON.parse(await fs.readFile(file, 'utf8')) as { objects: Database }
+    const state = JSON.parse(await fs.readFile(this.#stateFile, 'utf8')) as { objects: Database }
     change(state.objects)
-    await fs.writeFile(file, JSON.stringify(state))
+    await fs.writeFile(this.#stateFile, JSON.stringify(state))
     await this.start()
   }
 

@@ -6,6 +6,6 @@ const pluginCall = { host: 'ref', plugin: 'string', fn: 'string', args: 'map' } 
 export const hostMethods: readonly ApiMethod[] = [
   method(['host.call_plugin', pluginCall, 'string'], (call, { host, plugin, fn, args }) => {
     call.services.store.get('host', host)
-    return call.services.hostPlugins.call({ plugin, fn, args })
+    return call.services.hostPlugins.call({ host, plugin, fn, args })
   }),
 ]

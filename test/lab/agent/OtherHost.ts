@@ -2,11 +2,14 @@ import { mkdirSync, readdirSync, readlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { encodeMethodCall, encodeMethodResponse, type XmlInput } from '../../../lib/smapi/xmlrpc.ts'
+import type { PluginQuestion } from '../../support/otherHosts.ts'
 import { projectRoot } from '../../support/World.ts'
 import { runInAgent } from './runInAgent.ts'
 
-const ROOT = '/tmp/other-host'
-/** Where the host plugins of `test/lab/host-plugins` ask. */
+/** What `SM_ROOT` is below, as in a world: the host may become the master. */
+const HOME = '/tmp/other-host'
+const ROOT = `${HOME}/sm`
+/** Where the pool's master asks. */
 const PORT = 7000
 
 export interface OtherHostOptions {
@@ -25,8 +28,10 @@ export class OtherHost {
   }
 
   static async start({ url }: OtherHostOptions): Promise<OtherHost> {
-    mkdirSync(ROOT)
-    const server = createServer(answerPluginCall)
+    mkdirSync(ROOT, { recursive: true })
+    const server = createServer(socket => {
+      answerPluginCall(socket, url)
+    })
     await new Promise<void>(resolve => server.listen(PORT, resolve))
     return new OtherHost(url, server)
   }
@@ -35,15 +40,13 @@ export class OtherHost {
     return ROOT
   }
 
+  get home(): string {
+    return HOME
+  }
+
   /** Runs a plugin with the members of its request; returns its answer document. */
   async run(plugin: string, command: string, members: Record<string, XmlInput>): Promise<string> {
-    const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', SM_ROOT: ROOT, SM_XAPI_URL: this.#url }
-    const program = path.join(projectRoot, 'bin', plugin)
-    const { stdout } = await runInAgent(program, encodeMethodCall(command, [members]), {
-      ...environment,
-      SM_LOG: '/tmp/SMlog',
-    })
-    return stdout.toString()
+    return runPlugin(plugin, encodeMethodCall(command, [members]), this.#url)
   }
 
   async close(): Promise<void> {
@@ -51,20 +54,41 @@ export class OtherHost {
   }
 }
 
-/**
- * Answers `on-slave`'s is_open, whether a process of this host has the disk's image open, and `tapdisk-pause`: no tapdisk
- * serves it here, so there is none that would not pause.
- */
-function answerPluginCall(socket: Socket): void {
+async function runPlugin(plugin: string, document: string, url: string): Promise<string> {
+  const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', SM_ROOT: ROOT, SM_XAPI_URL: url }
+  const program = path.join(projectRoot, 'bin', plugin)
+  const { stdout } = await runInAgent(program, document, { ...environment, SM_LOG: '/tmp/SMlog' })
+  return stdout.toString()
+}
+
+/** A zero byte ends a call. One that names its plugin is answered by that plugin of ours, others by `answerOnFile`. */
+function answerPluginCall(socket: Socket, url: string): void {
   let call = ''
   socket.on('data', chunk => {
     call += chunk.toString()
     if (!call.endsWith('\0')) return
-    const name = /<methodName>(\w+)</.exec(call)?.[1]
-    const uuid = /<name>vdiUuid<\/name>\s*<value>(?:<string>)?([0-9a-f-]{36})/.exec(call)?.[1]
-    const isTrue = name === 'is_open' ? uuid !== undefined && isOpen(`/${uuid}.vhd`) : name !== undefined
-    socket.end(encodeMethodResponse(isTrue ? 'True' : 'False'))
+    const text = call.slice(0, -1)
+    if (!text.startsWith('{')) {
+      socket.end(answerOnFile(text))
+      return
+    }
+    const { plugin, document } = JSON.parse(text) as PluginQuestion
+    runPlugin(plugin, document, url).then(
+      answer => socket.end(answer),
+      (error: unknown) => socket.destroy(error instanceof Error ? error : new Error(String(error))),
+    )
   })
+}
+
+/**
+ * Answers `on-slave`'s is_open, whether a process of this host has the disk's image open, and `tapdisk-pause`: no tapdisk
+ * serves it here, so there is none that would not pause.
+ */
+function answerOnFile(call: string): string {
+  const name = /<methodName>(\w+)</.exec(call)?.[1]
+  const uuid = /<name>vdiUuid<\/name>\s*<value>(?:<string>)?([0-9a-f-]{36})/.exec(call)?.[1]
+  const isTrue = name === 'is_open' ? uuid !== undefined && isOpen(`/${uuid}.vhd`) : name !== undefined
+  return encodeMethodResponse(isTrue ? 'True' : 'False')
 }
 
 function isOpen(ending: string): boolean {

@@ -12,10 +12,14 @@ import { runAsProcess, runInAgent } from './runInAgent.ts'
 type Config = Readonly<Record<string, string>>
 
 export interface BenchOptions {
-  readonly plugin: 'EXTSR' | 'NFSSR'
+  readonly plugin: 'EXTSR' | 'NFSSR' | 'LVHDoHBASR' | 'LVMoHBASR' | 'LVHDoISCSISR' | 'LVMoISCSISR'
   readonly srUuid: string
   readonly smConfig?: Config
   readonly otherConfig?: Config
+  /** `other_config` of the host. */
+  readonly hostConfig?: Config
+  /** `device_config` of the connection of the host to the SR; without it there is none. */
+  readonly pbdConfig?: Config
   /** Starts the executable, as xapi does; otherwise the agent itself is the plugin, and nothing is seen of stderr. */
   readonly asProcess?: boolean
 }
@@ -50,14 +54,23 @@ export class PluginBench {
       runProgram: runInAgent,
     })
     const type = options.plugin.slice(0, -2).toLowerCase()
-    const shared = type === 'nfs'
+    const shared = type !== 'ext'
     const smConfig = { ...options.smConfig }
     const caller = toolstack.session()
     const srRef = String(await caller.call('SR.introduce', options.srUuid, 'bench', '', type, '', shared, smConfig))
     for (const [key, value] of Object.entries(options.otherConfig ?? {})) {
       await caller.call('SR.add_to_other_config', srRef, key, value)
     }
-    return new PluginBench(toolstack, paths, options, srRef)
+    const bench = new PluginBench(toolstack, paths, options, srRef)
+    for (const [key, value] of Object.entries(options.hostConfig ?? {})) {
+      await caller.call('host.add_to_other_config', await bench.#host(), key, value)
+    }
+    if (options.pbdConfig !== undefined) await bench.#connect(srRef, options.pbdConfig)
+    return bench
+  }
+
+  get root(): string {
+    return this.#paths.root
   }
 
   get mountPoint(): string {
@@ -75,7 +88,7 @@ export class PluginBench {
     await this.call('session.add_to_other_config', session, '_sm_session', this.#srRef)
     const sr = command === 'sr_probe' ? {} : { sr_ref: this.#srRef, sr_uuid: this.#options.srUuid }
     const request = {
-      host_ref: String(((await this.call('host.get_all')) as string[])[0]),
+      host_ref: await this.#host(),
       command,
       args: [],
       device_config: { SRmaster: 'true', ...deviceConfig },
@@ -83,9 +96,14 @@ export class PluginBench {
       ...sr,
       ...members,
     }
+    return this.runDocument(encodeMethodCall(command, [request]), fist)
+  }
+
+  /** Runs the plugin with a whole document, as who has no session does. */
+  async runDocument(document: string, fist = ''): Promise<PluginRun> {
     const program = path.join(projectRoot, 'bin', this.#options.plugin)
     const run = this.#options.asProcess === true ? runAsProcess : runInAgent
-    const { stdout, stderr, ...end } = await run(program, encodeMethodCall(command, [request]), this.#environment(fist))
+    const { stdout, stderr, ...end } = await run(program, document, this.#environment(fist))
     if (end.exitCode !== 0) throw new Error(`${program} ended with ${end.exitCode ?? end.signal}: ${stderr.toString()}`)
     return { stdout: stdout.toString(), stderr: stderr.toString() }
   }
@@ -112,8 +130,26 @@ export class PluginBench {
   async otherSr(deviceConfig: Config, smConfig: Config): Promise<void> {
     const uuid = crypto.randomUUID()
     const sr = String(await this.call('SR.introduce', uuid, 'other', '', 'ext', '', false, { ...smConfig }))
-    const host = String(((await this.call('host.get_all')) as string[])[0])
-    await this.call('PBD.create', { host, SR: sr, device_config: { ...deviceConfig }, other_config: {} })
+    await this.#connect(sr, deviceConfig)
+  }
+
+  /** The record of the connection of the host to the SR. */
+  async pbd(): Promise<unknown> {
+    const [pbd = ''] = (await this.call('SR.get_PBDs', this.#srRef)) as string[]
+    return this.call('PBD.get_record', pbd)
+  }
+
+  async #connect(sr: string, deviceConfig: Config): Promise<void> {
+    await this.call('PBD.create', {
+      host: await this.#host(),
+      SR: sr,
+      device_config: { ...deviceConfig },
+      other_config: {},
+    })
+  }
+
+  async #host(): Promise<string> {
+    return String(((await this.call('host.get_all')) as string[])[0])
   }
 
   async addToInventory(name: string, value: string): Promise<void> {

@@ -7,6 +7,7 @@ import { LvmBench } from './LvmBench.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
 import { runInAgent } from './runInAgent.ts'
+import { TargetLvm } from './TargetLvm.ts'
 import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
 const classes = {
@@ -22,8 +23,9 @@ export type ClassName = keyof typeof classes
 
 function makeWorld(given: WorldOptions): Promise<World> {
   const options = { ...given, runProgram: runInAgent }
-  if (given.type !== 'lvhd') return World.create(options)
-  return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+  if (given.type === 'lvhd') return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
+  if (given.type === 'lvmohba' || given.type === 'lvhdoiscsi') return LvmWorld.on(new TargetLvm(), options)
+  return World.create(options)
 }
 
 const objects = new Map<number, object>()
@@ -45,8 +47,8 @@ export async function callObject(question: Extract<Question, { kind: 'make' | 'c
 
 /** What a test may know of an object without asking. */
 function factsOf(made: object): Record<string, string> {
-  if (made instanceof PluginBench) return { mountPoint: made.mountPoint }
-  if (made instanceof OtherHost) return { root: made.root }
+  if (made instanceof PluginBench) return { mountPoint: made.mountPoint, root: made.root }
+  if (made instanceof OtherHost) return { root: made.root, home: made.home }
   if (!(made instanceof World)) return {}
   return { srRef: made.srRef, srUuid: made.srUuid, root: made.root, directory: made.directory }
 }

@@ -86,6 +86,13 @@ RULES
   /lib/systemd/systemd-udevd --daemon 2>/dev/null
 }
 
+# udev_scsi_only: the same without everybody else's rules, which take seconds for each disk. LVM makes the names of volumes
+udev_scsi_only() {
+  mkdir -p /etc/udev/rules.d
+  for rules in /lib/udev/rules.d/*.rules; do : >"/etc/udev/rules.d/${rules##*/}"; done
+  udev_start
+}
+
 # systemctl_stub: answers for programs that ask systemd about daemons; there is no systemd here
 systemctl_stub() {
   rm -f /usr/bin/systemctl
@@ -194,6 +201,28 @@ iscsi_target() {
   echo 1 >"$group/enable"
 }
 
+# iscsi_mutual IQN USER PASSWORD: the target proves itself too
+iscsi_mutual() {
+  printf %s "$2" >"$LIO/iscsi/$1/tpgt_1/auth/userid_mutual"
+  printf %s "$3" >"$LIO/iscsi/$1/tpgt_1/auth/password_mutual"
+}
+
+# iscsi_discovery_auth USER PASSWORD: discovery is for who knows these; without them it is for everybody
+iscsi_discovery_auth() {
+  auth=$LIO/iscsi/discovery_auth
+  printf %s "${1:-}" >"$auth/userid"
+  printf %s "${2:-}" >"$auth/password"
+  if [ -n "${1:-}" ]; then echo 1; else echo 0; fi >"$auth/enforce_discovery_auth"
+}
+
+# iscsi_host: what an initiator needs whose daemon somebody else starts
+iscsi_host() {
+  modules iscsi_tcp sd_mod sg
+  # Replaced and not rewritten: an ordinary user of the host may not read them.
+  rm -f /etc/iscsi/initiatorname.iscsi /etc/iscsi/iscsid.conf
+  printf 'iscsid.startup = /sbin/iscsid\nnode.startup = manual\n' >/etc/iscsi/iscsid.conf
+}
+
 # scsi_host WWN NUMBER...: one more SCSI host of this guest, like an HBA, with these disks of the target
 scsi_host() {
   modules tcm_loop sd_mod sg
@@ -206,16 +235,13 @@ scsi_host() {
 
 # iscsi_initiator IQN: starts iscsid under this name
 iscsi_initiator() {
-  modules iscsi_tcp sd_mod sg
-  # Replaced and not rewritten: an ordinary user of the host may not read them.
-  rm -f /etc/iscsi/initiatorname.iscsi /etc/iscsi/iscsid.conf
+  iscsi_host
   echo "InitiatorName=$1" >/etc/iscsi/initiatorname.iscsi
-  printf 'iscsid.startup = /sbin/iscsid\nnode.startup = manual\n' >/etc/iscsi/iscsid.conf
   iscsid
 }
 
-# multipath_start: multipathd; maps are named by SCSI id
-multipath_start() {
+# multipath_config: what multipathd needs that somebody else starts; maps are named by SCSI id
+multipath_config() {
   modules dm-multipath dm-round-robin dm-service-time
   # One statement a line: anything else is rejected.
   cat >/etc/multipath.conf <<'CONF'
@@ -226,6 +252,11 @@ defaults {
   polling_interval 1
 }
 CONF
+}
+
+# multipath_start: multipathd
+multipath_start() {
+  multipath_config
   multipathd
 }
 

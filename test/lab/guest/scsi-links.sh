@@ -5,7 +5,7 @@ disk=$2
 node=$3
 id=$(/usr/lib/udev/scsi_id --whitelisted --device="$node") || exit 0
 [ -n "$id" ] || exit 0
-links="disk/by-scsid/$id/$disk disk/by-scsibus/$id-$path"
+links="disk/by-id/scsi-$id disk/by-scsid/$id/$disk disk/by-scsibus/$id-$path"
 host=${path%%:*}
 lun=${path##*:}
 for session in "/sys/class/scsi_host/host$host/device"/session*; do
