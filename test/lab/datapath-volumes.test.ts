@@ -72,7 +72,7 @@ describeLab('a logical volume that our server has open', () => {
       sh -c 'exec 3<${volume('LV', disk)}; cat <&3 >/dev/null; touch /tmp/cached; exec sleep 300' & echo $! > /tmp/bystander
       within 20 test -e /tmp/cached
       start=$(dmsetup table ${volume('LV', disk)} | cut -d ' ' -f 5)
-      dd if=/tmp/other of=${device} bs=512 seek=$start oflag=direct conv=notrunc status=none`)
+      dd if=/tmp/other of=${device} bs=1M seek=$((start * 512)) oflag=direct,seek_bytes conv=notrunc status=none`)
     await tell('refresh', disk)
     await guest.run(`
       dd if=${nbd} bs=1M iflag=direct status=none | cmp - /tmp/other

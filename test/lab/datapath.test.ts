@@ -11,15 +11,15 @@ const FAMILIES = [
     type: 'ext',
     size: '400M',
     remove: 'vgs --noheadings -o vg_name | xargs -r vgremove -qq -f',
-    check: (world: AnyWorld, disk: Disk) => `/project/bin/vhd-util check -n ${world.directory}/${disk.uuid}.vhd`,
+    check: (world: AnyWorld, disk: Disk) => `/project/bin/vhd-util check -p -n ${world.directory}/${disk.uuid}.vhd`,
   },
   {
     type: 'lvhd',
     size: '1G',
     remove: 'dmsetup remove_all --force; rm -rf /dev/VG_XenStorage-*',
     check: (world: AnyWorld, disk: Disk) => {
-      const volume = `VG_XenStorage-${world.srUuid}/VHD-${disk.uuid}`
-      return `lvchange -ay ${volume}; /project/bin/vhd-util check -n /dev/${volume}; lvchange -an ${volume}`
+      const group = `VG_XenStorage-${world.srUuid}`
+      return `vgchange -qq -ay ${group}; /project/bin/vhd-util check -p -n /dev/${group}/VHD-${disk.uuid}; vgchange -qq -an ${group}`
     },
   },
 ] as const
