@@ -103,9 +103,9 @@ export abstract class LunSR extends LVHDSR {
     const { request, xapi } = this.context
     const hostConfig = await xapi.hostGetOtherConfig(request.hostRef ?? '')
     // Who is the master then is not known.
-    const { SRmaster: _, ...config } = request.deviceConfig
+    const config = Object.entries(request.deviceConfig).filter(([key]) => key !== 'SRmaster')
     return {
-      ...config,
+      ...Object.fromEntries(config),
       multipathing: String(isMultipathing(request.deviceConfig, hostConfig)),
       multipathhandle: request.deviceConfig['multipathhandle'] ?? hostConfig['multipathhandle'] ?? 'dmp',
     }

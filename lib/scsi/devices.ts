@@ -6,7 +6,9 @@ import type { ScsiAddress } from './address.ts'
 import { type ScsiDeps, rootsOf, within } from './deps.ts'
 import { pathNames } from './links.ts'
 
-const TRIES = 10
+const REMOVE_TRIES = 10
+/** A scan has just tried to add what can be added. */
+const ADD_TRIES = 2
 const RETRY_MS = 6000
 
 /** Waits for a device to appear; false where it does not in that time. */
@@ -23,12 +25,12 @@ export async function settle({ system, log }: ScsiDeps, seconds = 30): Promise<v
 
 /** Has the kernel look for a LUN. Nothing happens where there is none. @throws SmError EIO */
 export function addDevice(deps: ScsiDeps, address: ScsiAddress): Promise<void> {
-  return tellKernel(deps, 'add-single-device', address)
+  return tellKernel(deps, ['add-single-device', ADD_TRIES], address)
 }
 
 /** Has the kernel forget a LUN. Nothing happens where it knows none. @throws SmError EIO */
 export function removeDevice(deps: ScsiDeps, address: ScsiAddress): Promise<void> {
-  return tellKernel(deps, 'remove-single-device', address)
+  return tellKernel(deps, ['remove-single-device', REMOVE_TRIES], address)
 }
 
 /** Has the kernel forget all paths of a disk (spec iscsi-hba 9 "delete"). Failures are told to the log only. */
@@ -42,7 +44,11 @@ export async function removePaths(deps: ScsiDeps, scsiId: string): Promise<void>
   }
 }
 
-async function tellKernel(deps: ScsiDeps, what: string, { host, bus, target, lun }: ScsiAddress): Promise<void> {
+async function tellKernel(
+  deps: ScsiDeps,
+  [what, tries]: readonly [string, number],
+  { host, bus, target, lun }: ScsiAddress,
+): Promise<void> {
   const line = `scsi ${what} ${host} ${bus} ${target} ${lun}`
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -50,7 +56,7 @@ async function tellKernel(deps: ScsiDeps, what: string, { host, bus, target, lun
       return
     } catch (error) {
       if (isErrno(error, 'ENXIO')) return
-      if (attempt === TRIES) throw new SmError('EIO', `${line}: ${String(error)}`, { cause: error })
+      if (attempt === tries) throw new SmError('EIO', `${line}: ${String(error)}`, { cause: error })
     }
     await sleep(deps.retryMs ?? RETRY_MS)
   }

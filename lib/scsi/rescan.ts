@@ -30,8 +30,9 @@ export async function rescanHosts(deps: ScsiDeps, hosts: readonly number[]): Pro
   for (const host of hosts) await scan(deps, host)
   await settle(deps)
   const root = await rootDiskId(deps)
-  for (const host of hosts) await bringInLine(deps, host, root)
-  await settle(deps)
+  let isChanged = false
+  for (const host of hosts) isChanged = (await bringInLine(deps, host, root)) || isChanged
+  if (isChanged) await settle(deps)
 }
 
 async function scan(deps: ScsiDeps, host: number): Promise<void> {
@@ -55,37 +56,44 @@ async function allDisksThere(deps: ScsiDeps, host: number): Promise<boolean> {
   return true
 }
 
-/** Compares what each target lists with what the kernel and udev have of it. */
-async function bringInLine(deps: ScsiDeps, host: number, root: string): Promise<void> {
+/** Compares what each target lists with what the kernel and udev have of it. Whether anything was to be done. */
+async function bringInLine(deps: ScsiDeps, host: number, root: string): Promise<boolean> {
+  let isChanged = false
   const links = (await busLinks(deps)).filter(({ address }) => address.host === host)
   for (const target of new Set(links.map(({ address }) => targetOf(address)))) {
     try {
       const known = links.filter(({ address }) => targetOf(address) === target)
-      await compareTarget(deps, known, root)
+      isChanged = (await compareTarget(deps, known, root)) || isChanged
     } catch (error) {
+      isChanged = true
       deps.log.warn(`LUNs of ${target} are left as they are: ${String(error)}`)
     }
   }
+  return isChanged
 }
 
-async function compareTarget(deps: ScsiDeps, known: readonly BusLink[], root: string): Promise<void> {
+async function compareTarget(deps: ScsiDeps, known: readonly BusLink[], root: string): Promise<boolean> {
   const listed = await listedLuns(deps, known)
-  if (listed === undefined) return
+  const [{ address } = { address: undefined }] = known
+  if (listed === undefined || address === undefined) return false
+  let isChanged = false
   for (const link of known) {
     if (link.scsiId === root) continue
     const isListed = listed.includes(link.address.lun)
     if (isListed && (await scsiIdOf(deps, link.path)) === link.scsiId) continue
     if (await isUsed(deps, link)) continue
+    isChanged = true
     await removeDevice(deps, link.address)
     if (isListed) await addDevice(deps, link.address)
   }
-  const [{ address } = { address: undefined }] = known
-  if (address === undefined) return
   const present = new Set((await disksOfHost(deps, address.host)).map(disk => formatAddress(disk.address)))
   for (const lun of listed) {
     const there: ScsiAddress = { ...address, lun }
-    if (!present.has(formatAddress(there))) await addDevice(deps, there)
+    if (present.has(formatAddress(there))) continue
+    isChanged = true
+    await addDevice(deps, there)
   }
+  return isChanged
 }
 
 /** The LUNs that a target says it has, by asking any of its LUNs that answers; undefined where none does. */

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
+import type { Context } from '../../drivers/Context.ts'
+import { LVHDoHBASR } from '../../drivers/LVHDoHBASR.ts'
 import { LVHDoISCSISR } from '../../drivers/LVHDoISCSISR.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { closeVolumes, openVolumes } from '../../drivers/lvhd/activation.ts'
@@ -24,6 +26,12 @@ import { readLayer, type Layer } from '../../lib/vhd/VhdLayer.ts'
 import { VhdLeafWriter } from '../../lib/vhd/VhdLeafWriter.ts'
 import type { VhdScanError, VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
 import { MIB, World, type Disk, type WorldOptions } from './World.ts'
+
+/** Drivers of SRs on a LUN, by type. */
+const DRIVERS = new Map<string, new (context: Context) => LVHDSR>([
+  ['lvmohba', LVHDoHBASR],
+  ['lvhdoiscsi', LVHDoISCSISR],
+])
 
 /** Where a world's volume group is: on a model of LVM or on a real one. */
 export interface LvmHost {
@@ -155,7 +163,8 @@ export class LvmWorld extends World {
     Object.assign(process.env, { SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' })
     const { context, close } = makeContext(request, this.storageHost.system())
     process.env = saved
-    const sr = this.options.type === 'lvhdoiscsi' ? new LVHDoISCSISR(context) : new LVHDSR(context)
+    const { type } = this.options
+    const sr = new (DRIVERS.get(type) ?? LVHDSR)(context)
     try {
       await body(sr)
       await sr.cleanup()

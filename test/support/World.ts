@@ -44,9 +44,16 @@ export interface Succession {
 }
 
 /** The plugin of each type. */
-const PLUGINS = { file: 'FileSR', ext: 'EXTSR', nfs: 'NFSSR', lvhd: 'LVHDSR', lvhdoiscsi: 'LVHDoISCSISR' } as const
+const PLUGINS = {
+  file: 'FileSR',
+  ext: 'EXTSR',
+  nfs: 'NFSSR',
+  lvhd: 'LVHDSR',
+  lvmohba: 'LVMoHBASR',
+  lvhdoiscsi: 'LVHDoISCSISR',
+} as const
 /** Types whose SRs all hosts of a pool have. */
-const SHARED: ReadonlySet<string> = new Set(['nfs', 'lvhdoiscsi'])
+const SHARED: ReadonlySet<string> = new Set(['nfs', 'lvmohba', 'lvhdoiscsi'])
 
 /** Which SR a world has; by default a file SR in a new directory. */
 export interface WorldOptions {

@@ -12,7 +12,7 @@ import { runAsProcess, runInAgent } from './runInAgent.ts'
 type Config = Readonly<Record<string, string>>
 
 export interface BenchOptions {
-  readonly plugin: 'EXTSR' | 'NFSSR' | 'LVHDoISCSISR' | 'LVMoISCSISR'
+  readonly plugin: 'EXTSR' | 'NFSSR' | 'LVHDoHBASR' | 'LVMoHBASR' | 'LVHDoISCSISR' | 'LVMoISCSISR'
   readonly srUuid: string
   readonly smConfig?: Config
   readonly otherConfig?: Config

@@ -24,7 +24,7 @@ export type ClassName = keyof typeof classes
 function makeWorld(given: WorldOptions): Promise<World> {
   const options = { ...given, runProgram: runInAgent }
   if (given.type === 'lvhd') return LvmWorld.on(new LoopLvm(given.deviceConfig['device'] ?? ''), options)
-  if (given.type === 'lvhdoiscsi') return LvmWorld.on(new TargetLvm(), options)
+  if (given.type === 'lvmohba' || given.type === 'lvhdoiscsi') return LvmWorld.on(new TargetLvm(), options)
   return World.create(options)
 }
 

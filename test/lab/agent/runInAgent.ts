@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { answerWith, type Driver } from '../../../drivers/dispatch.ts'
 import { EXTSR } from '../../../drivers/EXTSR.ts'
@@ -40,7 +41,8 @@ export const runAsProcess: RunProgram = makeRunProgram(new Files(new Effects('')
 
 /**
  * Runs a plugin in this process, which in a guest saves the second that a process takes to start. What is to be killed,
- * and whatever is no plugin, gets a process. An entry `outage=cut@N` of `SM_FIST` breaks the guest's `LossyLink` before the
+ * and whatever is no plugin, gets a process. An entry `offline=sda@N` of `SM_FIST` takes that disk away before the
+ * N-th effect. An entry `outage=cut@N` breaks the guest's `LossyLink` before the
  * N-th effect and mends it before the next; with `@N-` it stays broken until the call has ended,
  * or for some seconds.
  */
@@ -48,7 +50,7 @@ export const runInAgent: RunProgram = async (program, argument, environment) => 
   const plugin = plugins[path.basename(program)]
   const fist = environment['SM_FIST'] ?? ''
   if (plugin === undefined || kills(fist)) return runAsProcess(program, argument, environment)
-  const system = makeSystem(new Effects(fist, outageOf(fist)))
+  const system = makeSystem(new Effects(fist, lossOf(fist) ?? outageOf(fist)))
   const limit = setTimeout(mendLink, LONGEST_OUTAGE_MS)
   const answer = (request: Request) => answerWith(plugin.driver, request, system)
   try {
@@ -57,6 +59,15 @@ export const runInAgent: RunProgram = async (program, argument, environment) => 
   } finally {
     clearTimeout(limit)
     mendLink()
+  }
+}
+
+/** What takes a disk away, one path to a LUN, as the plugin's effects come. */
+function lossOf(fist: string): ((index: number) => void) | undefined {
+  const [, disk, before] = /(?:^|,)offline=(sd[a-z])@(\d+)(?:,|$)/.exec(fist) ?? []
+  if (disk === undefined) return undefined
+  return index => {
+    if (index === Number(before)) writeFileSync(`/sys/block/${disk}/device/state`, 'offline')
   }
 }
 

@@ -243,8 +243,8 @@ iscsi_initiator() {
   iscsid
 }
 
-# multipath_start: multipathd; maps are named by SCSI id
-multipath_start() {
+# multipath_config: what multipathd needs that somebody else starts; maps are named by SCSI id
+multipath_config() {
   modules dm-multipath dm-round-robin dm-service-time
   # One statement a line: anything else is rejected.
   cat >/etc/multipath.conf <<'CONF'
@@ -255,6 +255,11 @@ defaults {
   polling_interval 1
 }
 CONF
+}
+
+# multipath_start: multipathd
+multipath_start() {
+  multipath_config
   multipathd
 }
 

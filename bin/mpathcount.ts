@@ -1,0 +1,5 @@
+import { runMpathcount } from '../drivers/lun/mpathcount.ts'
+
+void runMpathcount().then(exitCode => {
+  process.exitCode = exitCode
+})
