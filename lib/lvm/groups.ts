@@ -65,24 +65,25 @@ export async function growPhysicalVolumes(lvm: Lvm, devices: readonly string[]):
 }
 
 /**
- * The volume groups that have a part on these devices, by one report (spec lvhd 12 "probe"). Devices that are no
- * physical volumes are left out; groups that are no SR's are not.
+ * The volume groups that have a part on these devices, by one report (spec lvhd 12 "probe"); the devices under the names that
+ * they are asked by. Devices that are no physical volumes are left out; groups that are no SR's are not.
  */
 export async function groupsOn(lvm: Lvm, devices: readonly string[]): Promise<FoundGroup[]> {
   const rows = parseRows(await lvm.look(['pvs', ...REPORT, '-o', 'pv_name,vg_name,vg_size']), 'pv')
-  const asked = new Set<string>()
-  for (const device of devices) asked.add(await realpath(lvm, device))
+  const asked = new Map<string, string>()
+  for (const device of devices) asked.set(await realpath(lvm, device), device)
   const groups = new Map<string, FoundGroup & { readonly isAsked: boolean }>()
   for (const row of rows) {
     const name = textOf(row, 'vg_name')
     const device = textOf(row, 'pv_name')
     if (name === '') continue
     const known = groups.get(name)
+    const askedAs = asked.get(await realpath(lvm, device))
     groups.set(name, {
       name,
       size: bytesOf(row, 'vg_size'),
-      devices: [...(known?.devices ?? []), device],
-      isAsked: known?.isAsked === true || asked.has(await realpath(lvm, device)),
+      devices: [...(known?.devices ?? []), askedAs ?? device],
+      isAsked: known?.isAsked === true || askedAs !== undefined,
     })
   }
   return [...groups.values()].filter(({ isAsked }) => isAsked).map(({ isAsked: _, ...group }) => group)
