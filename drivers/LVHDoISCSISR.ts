@@ -35,6 +35,8 @@ const PASSED_OVER: ReadonlySet<string> = new Set(['ISCSITarget', 'ISCSIDiscovery
 export class LVHDoISCSISR extends LunSR {
   readonly #pbd = new HostPbd(this.context, () => this.srRef())
   #config: Promise<IscsiConfig> | undefined
+  /** The SR was connected before this call, which therefore does not end the connection when it fails. */
+  #isUsed = false
   /** The LUN has been here in this call: what fails afterwards is not the target's doing. */
   #wasConnected = false
 
@@ -62,6 +64,7 @@ export class LVHDoISCSISR extends LunSR {
    */
   override async connect(holder: string): Promise<void> {
     const multipath = await this.multipath()
+    this.#isUsed = (await targetsUsedBy(this.context, holder)).length > 0
     await multipath.activate()
     const sessions = await this.#sessions(holder)
     const connected = await this.#attachSessions(sessions)
@@ -76,6 +79,7 @@ export class LVHDoISCSISR extends LunSR {
   }
 
   override async disconnect(holder: string): Promise<void> {
+    if (this.#isUsed) return
     await (await this.multipath()).reset(this.scsiId)
     const configured = this.context.request.deviceConfig['targetIQN'] ?? ''
     const used = await targetsUsedBy(this.context, holder)

@@ -86,10 +86,13 @@ RULES
   /lib/systemd/systemd-udevd --daemon 2>/dev/null
 }
 
-# udev_scsi_only: the same without everybody else's rules, which take seconds for each disk. LVM makes the names of volumes
+# udev_scsi_only: the same without everybody else's rules, which take seconds for each disk. LVM makes the names of volumes;
+# dmsetup still waits for udev's word that it has seen a device go.
 udev_scsi_only() {
   mkdir -p /etc/udev/rules.d
-  for rules in /lib/udev/rules.d/*.rules; do : >"/etc/udev/rules.d/${rules##*/}"; done
+  for rules in /lib/udev/rules.d/*.rules; do
+    [ "${rules##*/}" = 95-dm-notify.rules ] || : >"/etc/udev/rules.d/${rules##*/}"
+  done
   udev_start
 }
 
