@@ -11,8 +11,9 @@ const IN_USE = `/dev/disk/mpInuse/${SCSI_ID}`
 /** Two hosts of the guest with the same disk: two paths. multipathd is for the driver to start. */
 const START = `
   udev_scsi_only
-  rm /etc/udev/rules.d/55-dm.rules /etc/udev/rules.d/95-dm-notify.rules
-  lvm_setup
+  # multipathd goes by what udev knows of disks and maps.
+  for rules in 55-dm 60-persistent-storage; do rm /etc/udev/rules.d/$rules.rules; done
+  lvm_setup '^/dev/sd' '^/dev/mapper/36'
   target_start
   target_disk 0 400M bbbb0001-0000-4000-8000-0000000000c3
   scsi_host 5000000000000001 0

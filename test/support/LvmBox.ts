@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import type { BigIntStats, Stats } from 'node:fs'
-import { statSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { pauseFunctions } from '../../drivers/datapath/pausePlugin.ts'
@@ -9,6 +9,8 @@ import { answerHostPlugin, type HostFunction } from '../../drivers/hostPlugin.ts
 import { onSlaveFunctions } from '../../drivers/onSlave.ts'
 import { thinFunctions } from '../../drivers/lvhd/thinPlugin.ts'
 import { trimFunctions } from '../../drivers/lvhd/trimPlugin.ts'
+import { lvhdOverHbaInfo } from '../../drivers/hba/info.ts'
+import { LVHDoHBASR } from '../../drivers/LVHDoHBASR.ts'
 import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { answerTo } from '../../drivers/SRCommand.ts'
@@ -77,6 +79,22 @@ const hostPlugins: Readonly<Record<string, Readonly<Record<string, HostFunction>
   trim: trimFunctions,
 }
 
+/** The LUN of a box whose SR is on one. */
+export const BOX_LUN = '36001405f00000000000000000000b000'
+
+/** The plugins that this process can be. */
+const PLUGINS = new Map([
+  ['LVHDSR', { info: lvhdSrInfo, driver: LVHDSR }],
+  ['LVMSR', { info: lvhdSrInfo, driver: LVHDSR }],
+  ['LVMoHBASR', { info: lvhdOverHbaInfo, driver: LVHDoHBASR }],
+])
+
+/** What the programs around LVM answer on a host with one path to the LUN; LVM itself sees one copy of its group. */
+const TOOLS = new Map([
+  ['scsi_id', `${BOX_LUN}\n`],
+  ['pvs', '{"report":[{"pv":[]}]}'],
+])
+
 const DEVICE = { isFile: () => false, isBlockDevice: () => true }
 
 /**
@@ -89,13 +107,21 @@ export class LvmBox implements LvmHost {
 
   constructor(root: string, group: string, extents: number) {
     this.fake = new FakeLvm(root, group, extents)
+    const byId = path.join(root, 'dev/disk/by-id')
+    mkdirSync(byId, { recursive: true })
+    writeFileSync(path.join(byId, `scsi-${BOX_LUN}`), '')
     this.#runProcess = makeRunProgram(new Files(new Effects('')), () => crypto.randomUUID(), root)
   }
 
   /** `fist` as in `SM_FIST`. */
   system(effects: Effects = new BoxEffects()): System {
+    const model = this.fake.systemWith(effects)
     return {
-      ...this.fake.systemWith(effects),
+      ...model,
+      run: (argv, options) => {
+        const stdout = TOOLS.get(path.basename(argv[0]))
+        return stdout === undefined ? model.run(argv, options) : Promise.resolve({ exitCode: 0, stdout, stderr: '' })
+      },
       files: new DeviceFiles(effects, this.fake.root),
       newUuid: crypto.randomUUID.bind(crypto),
     }
@@ -122,9 +148,10 @@ export class LvmBox implements LvmHost {
     const functions = hostPlugins[name]
     if (functions !== undefined)
       return (argument, system) => answerHostPlugin(name, functions, { argv: [argument], system })
-    if (name !== 'LVHDSR' && name !== 'LVMSR') return undefined
-    return (argument, system) =>
-      answerTo({ info: lvhdSrInfo, answer: request => answerWith(LVHDSR, request, system) }, [argument])
+    const plugin = PLUGINS.get(name)
+    if (plugin === undefined) return undefined
+    const { info, driver } = plugin
+    return (argument, system) => answerTo({ info, answer: request => answerWith(driver, request, system) }, [argument])
   }
 
   async save(directory: string): Promise<void> {
