@@ -15,9 +15,12 @@ export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<voi
   const volume = await group.volume(vhdVolume(uuid))
   if (volume !== undefined) {
     sr.context.log.warn(`VDI ${uuid}: an interrupted resize; undoing it`)
+    // A base copy that the collector was growing may be read-only.
+    await group.setWritable(volume.name, true)
     await sr.activator.hold([{ uuid, volume: volume.name }])
     await group.activate([journal])
     await revert(sr, uuid)
+    await group.setWritable(volume.name, volume.writable)
     await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, volume.name))
   }
   await group.remove(journal)
