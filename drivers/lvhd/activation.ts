@@ -47,7 +47,6 @@ export async function closeVolumes(vdi: LvhdVDI): Promise<void> {
       const vhd = await sr.vhdUtil()
       const path = sr.group.path(disk.volume.name)
       await deflate({ group: sr.group, vhd }, disk.volume.name, await vhd.physicalSize(path))
-      await recordUtilisation(vdi, disk.volume.name)
     })
     if (!isDone) sr.context.log.warn(`SR ${sr.uuid} is busy: the volume of VDI ${vdi.uuid} keeps its full size`)
   }
@@ -93,17 +92,10 @@ async function enlarge(vdi: LvhdVDI, { volume, virtualSize }: Disk): Promise<voi
   await sr.activator.hold([{ uuid: vdi.uuid, volume: volume.name }])
   try {
     await inflate(await sr.tools(), vdi.uuid, full)
-    await recordUtilisation(vdi, volume.name)
   } catch (error) {
     if (isLvmError(error, 'noSpace')) throw new SmError('SRNoSpace', undefined, { cause: error })
     throw error
   }
-}
-
-async function recordUtilisation({ sr, uuid }: LvhdVDI, volume: string): Promise<void> {
-  const { xapi } = sr.context
-  await xapi.vdiSetPhysicalUtilisation(await xapi.vdiGetByUuid(uuid), (await sr.group.require(volume)).size)
-  await xapi.srSetPhysicalUtilisation(await sr.srRef(), (await sr.capacity()).utilisation)
 }
 
 /**

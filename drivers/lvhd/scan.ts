@@ -1,7 +1,8 @@
 import { kindOf } from '../../lib/lvhd/names.ts'
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
-import type { VdiRecord } from '../../lib/xapi/SmXapi.ts'
+import { nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
+import { isUuid } from '../../lib/smapi/members.ts'
 import { findVdi, introduce, synchronise, type ScannedVdi } from '../records.ts'
 import { writeStatistics } from '../statistics.ts'
 import { readDisks, requireReadable, type Disk, type Disks } from './disks.ts'
@@ -20,7 +21,7 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   requireReadable(sr, disks)
   const logs = await changeLogs(sr)
   const vdis = scannedVdis(disks, logs)
-  const allocation = [...disks.disks.values()]
+  const allocation = namedDisks(disks)
     .filter(disk => !disk.hidden)
     .reduce((sum, { volume }) => sum + volume.size, 0)
   await writeStatistics(sr, allocation, await sr.capacity())
@@ -37,10 +38,15 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   await gc.kick(sr.uuid)
 }
 
+/** Without those that are named otherwise than by a uuid, as a leaf that is being replaced: the database takes no such name. */
+function namedDisks({ disks }: Pick<Disks, 'disks'>): Disk[] {
+  return [...disks.values()].filter(disk => isUuid(disk.uuid))
+}
+
 /** The VDIs that records are kept for: all but hidden leaves, which wait for the collector, and logs without a disk. */
 function scannedVdis({ disks }: Disks, logs: ReadonlyMap<string, number>): ScannedVdi[] {
   const parents = new Set([...disks.values()].flatMap(disk => disk.parent ?? []))
-  const shown = [...disks.values()].filter(disk => !disk.hidden || parents.has(disk.uuid))
+  const shown = namedDisks({ disks }).filter(disk => !disk.hidden || parents.has(disk.uuid))
   const vdis = shown.map(disk => scannedVdi(disk, { isParent: parents.has(disk.uuid), hasLog: logs.has(disk.uuid) }))
   for (const [uuid, size] of logs) if (!disks.has(uuid)) vdis.push(logOnlyVdi(uuid, size))
   return vdis
@@ -111,7 +117,7 @@ async function introduceKnown(
         name_description: nameDescription,
         is_a_snapshot: isASnapshot,
         ...(snapshotTime === '' ? {} : { snapshot_time: snapshotTime }),
-        ...(metadataOfPool === '' ? {} : { metadata_of_pool: metadataOfPool }),
+        ...(['', nullRef].includes(metadataOfPool) ? {} : { metadata_of_pool: metadataOfPool }),
       },
     )
     sr.context.log.info(`VDI ${vdi.uuid} is known again as ${ref}`)

@@ -211,6 +211,13 @@ export class World {
     return snapshot
   }
 
+  /** The database is one that has never heard of the SR's disks. */
+  async loseRecords(): Promise<void> {
+    await this.edit(objects => {
+      objects['VDI'] = {}
+    })
+  }
+
   async revert(snapshot: Disk): Promise<void> {
     await this.call('VDI.revert', snapshot.ref)
   }

@@ -171,9 +171,9 @@ async function afterCommit(
     }
   }
   await attempt('removing its unused base', () => dropUnusedBase(made))
-  await attempt('writing the statistics of the SR', () =>
-    sr.adjustStatistics(type === 'internal' ? 0 : disk.virtualSize),
-  )
+  if (type !== 'internal') {
+    await attempt('writing the statistics of the SR', () => sr.adjustStatistics(disk.virtualSize))
+  }
   await attempt('telling the collector of it', async () => {
     await xapi.vdiRemoveFromOtherConfig(ref, 'leaf-coalesce')
     if (mirror !== undefined) await xapi.vdiAddToOtherConfig(ref, 'leaf-coalesce', 'false')
