@@ -1,13 +1,12 @@
 import { createGroup, groupsOn, growPhysicalVolumes, removeGroup } from '../lib/lvm/groups.ts'
 import { clearGroupMappings } from '../lib/lvm/mapping.ts'
-import { srOfGroup } from '../lib/lvm/names.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import { deviceSize } from '../lib/vhd/Storage.ts'
 import { chooseScheduler, configuredDevices, recordSerials, refuseTaken, refuseUnusable } from './ext/devices.ts'
 import { emptyGroup } from './lvhd/deleteSr.ts'
 import { LvhdFamilySR } from './lvhd/LvhdFamilySR.ts'
-import { probeDocument, type ProbeElement } from './probeXml.ts'
+import { probeAnswer } from './lvhd/probe.ts'
 
 /** Bytes by which a disk must be larger than its part of the group (spec lvhd 12). */
 const LEAST_GROWTH = 100 * 1024 * 1024
@@ -50,13 +49,9 @@ export class LVHDSR extends LvhdFamilySR {
 
   /** The SRs that are on the devices. @throws SmError ConfigDeviceMissing */
   override async sr_probe(_request: Request): Promise<string> {
-    const found = await groupsOn(this.group.lvm, configuredDevices(this.context))
-    const list = found.flatMap(({ name, size, devices }): ProbeElement[] => {
-      const uuid = srOfGroup(name)
-      if (uuid === undefined) return []
-      return [['SR', Object.entries({ UUID: uuid, Devlist: devices.join(','), size: String(size) })]]
-    })
-    return probeDocument(['SRlist', list])
+    const { lvm } = this.group
+    const metadata = this.context.request.srSmConfig['metadata'] === 'true'
+    return probeAnswer(lvm, await groupsOn(lvm, configuredDevices(this.context)), { metadata })
   }
 
   override async refreshDevices(): Promise<void> {

@@ -40,10 +40,9 @@ export async function explainVdiRevert(
   question: RevertQuestion,
   { system, xapi }: { system: System; xapi: SmXapi },
 ): Promise<RevertExplanation> {
-  const load = Object.hasOwn(drivers, question.type) ? drivers[question.type] : undefined
-  if (load === undefined)
+  const Driver = await driverOf(question.type)
+  if (Driver === undefined)
     throw new SmError('Unimplemented', `a revert on an SR of type ${question.type} cannot be explained`)
-  const Driver = await load()
   const request = decodeRequest(documentOf(question))
   const { context, close } = makeContext(request, system)
   try {
@@ -53,6 +52,11 @@ export async function explainVdiRevert(
   } finally {
     await close()
   }
+}
+
+/** The driver of an SR type, undefined for a type that none of ours handles. */
+export async function driverOf(type: string): Promise<Driver | undefined> {
+  return Object.hasOwn(drivers, type) ? drivers[type]?.() : undefined
 }
 
 function documentOf({ deviceConfig, srUuid, snapshotUuid, targetUuid }: RevertQuestion): string {

@@ -1,4 +1,5 @@
 import { Lvm } from '../lib/lvm/Lvm.ts'
+import { isLvmError } from '../lib/lvm/LvmError.ts'
 import { srOfGroup, volumeNamespace } from '../lib/lvm/names.ts'
 import { RefCounter } from '../lib/lvm/RefCounter.ts'
 import { VolumeGroup } from '../lib/lvm/VolumeGroup.ts'
@@ -45,14 +46,9 @@ async function carryOut(action: string, scope: Scope): Promise<void> {
   const { volumes, references } = scope
   switch (action) {
     case 'activate':
-      return references.locked([uuidOf(scope)], async () => {
-        if ((await references.get(uuidOf(scope), 'count')) > 1) return
-        await volumes.activate([scope.of('lvName')])
-      })
+      return references.locked([uuidOf(scope)], () => activate(scope))
     case 'deactivate':
-      return references.locked([uuidOf(scope)], async () => {
-        if ((await references.put(uuidOf(scope), 'count')) === 0) await volumes.deactivate([scope.of('lvName')])
-      })
+      return references.locked([uuidOf(scope)], () => deactivate(scope))
     case 'deactivateNoRefcount':
       return volumes.deactivate([scope.of('lvName')])
     case 'refresh':
@@ -62,6 +58,36 @@ async function carryOut(action: string, scope: Scope): Promise<void> {
       return references.write(uuidOf(scope), { count: 0, binary: 0 })
     default:
       throw new Error(`unknown action ${action}`)
+  }
+}
+
+/** The count tells of what is mapped: it goes back where that fails. */
+async function activate(scope: Scope): Promise<void> {
+  const { volumes, references } = scope
+  if ((await references.get(uuidOf(scope), 'count')) > 1) return
+  try {
+    await volumes.activate([scope.of('lvName')])
+  } catch (error) {
+    await references.put(uuidOf(scope), 'count')
+    throw error
+  }
+}
+
+/** As `activate`. What somebody has open stays mapped without being counted (spec lvhd 10). */
+async function deactivate(scope: Scope): Promise<void> {
+  const { volumes, references } = scope
+  const lvName = scope.of('lvName')
+  const before = await references.read(uuidOf(scope))
+  if ((await references.put(uuidOf(scope), 'count')) > 0) return
+  try {
+    await volumes.deactivate([lvName])
+  } catch (error) {
+    if (isLvmError(error, 'inUse') && (await volumes.volume(lvName))?.open === true) {
+      volumes.lvm.deps.log.warn(`${lvName} stays active: somebody has it open`)
+      return
+    }
+    await references.write(uuidOf(scope), before)
+    throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import { chooseDatapath, datapathOf } from '../../lib/datapath/chooseDatapath.ts'
 import { nbdLink, phyLink, placeLink, targetOf } from '../../lib/datapath/links.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import type { ActivatableVdi, LocalImage } from './ActivatableVdi.ts'
+import { HeldUpError, type ActivatableVdi, type LocalImage } from './ActivatableVdi.ts'
 import { endTagging, type Mode, tagActivation, type TaggedVdi, untag } from './hostKeys.ts'
 import { isServed } from './isServed.ts'
 import { retrying } from './retrying.ts'
@@ -36,13 +36,15 @@ export async function activateVdi(vdi: ActivatableVdi, options: ActivationOption
     if (!(await tagActivation(context, tagged, mode))) return false
     try {
       await openHere(vdi, options)
+      return true
     } catch (error) {
       await untag(context, tagged)
-      throw error
+      if (!(error instanceof HeldUpError)) throw error
+      context.log.warn(`VDI ${vdi.uuid} has to wait: ${String(error)}`)
+      return false
     } finally {
       await endTagging(context, tagged)
     }
-    return true
   })
 }
 

@@ -17,7 +17,8 @@ import { SR, type RevertExplanation } from '../SR.ts'
 import { adjustStatistics, type Capacity } from '../statistics.ts'
 import { LvhdVDI } from './LvhdVDI.ts'
 import { ensureMetadata, synchroniseMetadata, updateMetadataOfSr } from './metadata.ts'
-import { pendingVdis, recoverGroup } from './recovery/recoverGroup.ts'
+import { recoverGroup } from './recovery/recoverGroup.ts'
+import { resetReferences } from './references.ts'
 import { explainRevert } from './revert/revertVdi.ts'
 import { scanSr } from './scan.ts'
 import { otherHosts, tellHosts, type SlaveAction } from './slaves.ts'
@@ -173,21 +174,27 @@ export abstract class LvhdFamilySR extends SR {
     const opens = command === 'vdi_activate' || command === 'vdi_attach_from_config'
     if (vdiUuid === undefined || command === 'vdi_create' || command === 'vdi_update') return
     if (!opens && !this.recoversBefore(command)) return
-    if ((await this.group.exists()) && (await this.journals.has(vdiUuid))) {
-      throw new SmError(
-        'VDIUnavailable',
-        'Interrupted operation detected on this VDI, scan SR first to trigger auto-repair',
-      )
-    }
+    if (await this.group.exists()) await this.requireSettled(vdiUuid)
+  }
+
+  /**
+   * What an unsettled journal names, be it as a base, may be renamed, cut or removed by its recovery at any time.
+   * @throws SmError VDIUnavailable
+   */
+  async requireSettled(...vdiUuids: readonly string[]): Promise<void> {
+    const { uuids } = await this.journals.concerned()
+    if (!vdiUuids.some(uuid => uuids.has(uuid))) return
+    const advice = 'Interrupted operation detected on this VDI, scan SR first to trigger auto-repair'
+    throw new SmError('VDIUnavailable', advice)
   }
 
   override async pendingVdis(): Promise<ReadonlySet<string>> {
-    return (await this.group.exists()) ? pendingVdis(this) : new Set()
+    return (await this.group.exists()) ? (await this.journals.concerned()).uuids : new Set()
   }
 
   /** @throws SmError SRUnavailable where the host sees no such volume group */
   override async attach(): Promise<void> {
-    await this.references.forgetAll()
+    await resetReferences(this)
     await this.group.report()
     if (!this.context.request.isMaster) return
     await this.recover()

@@ -16,6 +16,7 @@ export async function composeVdi(vdi: LvhdVDI, request: Request): Promise<void> 
   const { xapi } = sr.context
   const parentRef = request.args[0] ?? ''
   const parentUuid = await xapi.vdiGetUuid(parentRef)
+  await sr.requireSettled(parentUuid)
   const disks = await readDisks(sr)
   requireFit(disks, vdi.uuid, parentUuid)
   const held = [vdi.uuid, ...ancestors(disks, parentUuid)]

@@ -13,7 +13,7 @@ import { isUnfinished, parseUnknownDisk } from './layout.ts'
 export async function emptyGroup(sr: LvhdFamilySR): Promise<void> {
   const disks = await readDisks(sr)
   requireReadable(sr, disks)
-  const garbage = garbageLeavesFirst(disks)
+  const garbage = await garbageOf(sr, disks)
   const { volumes } = await sr.group.report()
   const left = [...volumes.values()].filter(volume => isDisk(volume) && !garbage.includes(volume.name))
   const [first] = left
@@ -24,8 +24,15 @@ export async function emptyGroup(sr: LvhdFamilySR): Promise<void> {
   await sr.metadata.remove()
 }
 
-/** Volumes that no visible disk needs, every child before its parent (spec gc 6). */
-export function garbageLeavesFirst({ disks }: Disks): string[] {
+/** Volumes that may go. What is hidden in an interrupted operation may be the content of a disk. */
+async function garbageOf(sr: LvhdFamilySR, disks: Disks): Promise<string[]> {
+  const { uuids, isComplete } = await sr.journals.concerned(['clone', 'leaf'])
+  const mayGo = garbageLeavesFirst(disks).filter(uuid => isComplete && !uuids.has(uuid))
+  return mayGo.flatMap(uuid => disks.disks.get(uuid)?.volume.name ?? [])
+}
+
+/** Uuids of disks that no visible disk needs, every child before its parent (spec gc 6). */
+function garbageLeavesFirst({ disks }: Disks): string[] {
   const garbage = new Set<string>()
   for (let grown = true; grown;) {
     const next = [...disks.values()].filter(
@@ -37,7 +44,7 @@ export function garbageLeavesFirst({ disks }: Disks): string[] {
     grown = next.length > 0
     for (const { uuid } of next) garbage.add(uuid)
   }
-  return [...garbage].flatMap(uuid => disks.get(uuid)?.volume.name ?? [])
+  return [...garbage]
 }
 
 function isDisk(volume: LogicalVolume): boolean {

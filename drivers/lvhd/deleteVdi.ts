@@ -4,12 +4,14 @@ import { refuseChangeTracking } from './changeTracking.ts'
 import { childrenOf, findVolume, readDisks } from './disks.ts'
 import type { LvhdVDI } from './LvhdVDI.ts'
 import { metadataOf } from './metadata.ts'
+import { requireClosedEverywhere } from './provisioning.ts'
 
 /**
  * vdi_delete (spec lvhd 14). Steps: 1. the metadata entry, which must not outlive the volume (spec lvhd 9.3); 2. commit:
  * remove the volume; 3. record, references, statistics. Stopped after 1, the next scan adds the entry again; after 2 it
  * forgets the record. Without a volume nothing is done.
- * @throws SmError VDIDelete (a base copy, or the volume is open), VDIInUse where another disk is built on it
+ * @throws SmError VDIDelete (a base copy, or the volume is open here), VDIInUse where another disk is built on it or a host
+ * has it open
  */
 export async function deleteVdi(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
@@ -21,6 +23,7 @@ export async function deleteVdi(vdi: LvhdVDI): Promise<void> {
   if (ref !== undefined && !(await xapi.vdiGetManaged(ref))) {
     throw new SmError('VDIDelete', 'Deleting non-leaf node not permitted')
   }
+  if (ref !== undefined) await requireClosedEverywhere(vdi, ref)
   const disks = await readDisks(sr)
   if (childrenOf(disks, vdi.uuid).length > 0) throw new SmError('VDIInUse', `other disks are built on VDI ${vdi.uuid}`)
   const size = disks.disks.get(vdi.uuid)?.virtualSize ?? found.volume.size

@@ -65,9 +65,16 @@ export async function findVolume(
   return found[0]
 }
 
-/** @throws SmError VDIUnavailable where one of the VHDs cannot be read: nothing may be forgotten on incomplete knowledge */
-export function requireReadable(sr: LvhdFamilySR, { unreadable }: Disks): void {
-  const [broken] = unreadable.filter(({ uuid }) => !isReplacedLeaf(uuid))
+/**
+ * Nothing may be forgotten on incomplete knowledge; of the disks in `except` that is known.
+ * @throws SmError VDIUnavailable where another VHD cannot be read
+ */
+export function requireReadable(
+  sr: LvhdFamilySR,
+  { unreadable }: Disks,
+  except: ReadonlySet<string> = new Set<string>(),
+): void {
+  const [broken] = unreadable.filter(({ uuid }) => !isReplacedLeaf(uuid) && !except.has(uuid))
   if (broken === undefined) return
   sr.context.log.error(`${broken.volume} holds no readable VHD: ${broken.error.message}`)
   throw new SmError('VDIUnavailable', `Error scanning VDI ${broken.uuid}`)

@@ -6,6 +6,7 @@ export const MAX_CHAIN_DEPTH = 30
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 /** A disk of another storage manager's format; not ours to touch or to forget (spec lvhd 23). */
 const UNKNOWN_FORMAT = new RegExp(`^(?!VHD-|LV-)([A-Z0-9]+)-(${UUID})$`)
+const UUID_AT_END = new RegExp(`${UUID}$`)
 const UNFINISHED = new RegExp(`^new-${UUID}$`)
 
 /**
@@ -24,6 +25,15 @@ export function isUnfinished(volume: string): boolean {
 export function parseUnknownDisk(volume: string): { format: string; uuid: string } | undefined {
   const [, format, uuid] = UNKNOWN_FORMAT.exec(volume) ?? []
   return format === undefined || uuid === undefined ? undefined : { format, uuid }
+}
+
+/**
+ * Disks that must not be forgotten, with their entries, though no disk of this driver's formats is there: something of
+ * theirs is, whatever it is called (spec lvhd 23).
+ */
+export function disksOfUnknownFormat(volumes: Iterable<string>): Set<string> {
+  const uuids = [...volumes].flatMap(name => (isUnfinished(name) ? [] : (UUID_AT_END.exec(name)?.[0] ?? [])))
+  return new Set(uuids)
 }
 
 /** A leaf that the garbage collector is replacing; for a scan it is not there (spec lvhd 18). */

@@ -1,7 +1,9 @@
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import { epoch, nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
+import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
+import { disksOfUnknownFormat } from './layout.ts'
 import type { LvhdFamilySR } from './LvhdFamilySR.ts'
 
 /** Makes the metadata volume where there is none, from the database (spec lvhd 9.3). @throws SmError MetadataError */
@@ -25,9 +27,10 @@ export async function synchroniseMetadata(sr: LvhdFamilySR): Promise<void> {
   try {
     const { sr: stored, vdis } = await sr.metadata.read()
     await setSrConfig(sr, { allocation: stored.allocation, use_vhd: 'true' })
-    const types = await typesOfDisks(sr)
+    const [types, kept] = [await typesOfDisks(sr), await keptWithoutDisk(sr)]
     for (const [uuid, entry] of vdis) {
       const type = types.get(uuid)
+      if (kept.has(uuid)) continue
       if (type === undefined) await sr.metadata.delete(uuid)
       else if (type !== entry.vdiType) await sr.metadata.update(uuid, { vdiType: type })
     }
@@ -76,6 +79,21 @@ export function metadataOfNew(record: VdiRecord): MetadataVdi {
     snapshotTime: entry.snapshotTime === epoch ? '' : entry.snapshotTime,
     metadataOfPool: entry.metadataOfPool === nullRef ? '' : entry.metadataOfPool,
   }
+}
+
+/**
+ * Disks whose records and entries stay as they are though no disk of theirs may be found: its format is not known, or an
+ * operation that was interrupted has it under another name.
+ */
+export async function keptWithoutDisk(sr: LvhdFamilySR): Promise<Set<string>> {
+  const { volumes } = await sr.group.report()
+  const unknown = [...volumes.values()].filter(volume => !isOfKnownFormat(volume)).map(({ name }) => name)
+  return new Set([...disksOfUnknownFormat(unknown), ...(await sr.journals.concerned()).uuids])
+}
+
+function isOfKnownFormat(volume: LogicalVolume): boolean {
+  const { kind } = kindOf(volume)
+  return kind === 'vhd' || kind === 'aio'
 }
 
 /** Sets keys of the SR's sm_config and leaves all others as they are. */

@@ -1,3 +1,4 @@
+import type { Concerned } from '../../lib/journal/VolumeJournals.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
 import { nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
@@ -7,9 +8,7 @@ import { findVdi, introduce, synchronise, type ScannedVdi } from '../records.ts'
 import { writeStatistics } from '../statistics.ts'
 import { readDisks, requireReadable, type Disk, type Disks } from './disks.ts'
 import type { LvhdFamilySR } from './LvhdFamilySR.ts'
-import { parseUnknownDisk } from './layout.ts'
-import { metadataOf } from './metadata.ts'
-import { pendingVdis } from './recovery/recoverGroup.ts'
+import { keptWithoutDisk, metadataOf } from './metadata.ts'
 
 /**
  * sr_scan: statistics and records follow the volumes, and the metadata volume follows both (spec lvhd 18).
@@ -18,9 +17,10 @@ import { pendingVdis } from './recovery/recoverGroup.ts'
 export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   const { xapi, gc } = sr.context
   const disks = await readDisks(sr)
-  requireReadable(sr, disks)
+  const pending = await sr.journals.concerned()
+  requireReadable(sr, disks, pending.uuids)
   const logs = await changeLogs(sr)
-  const vdis = scannedVdis(disks, logs)
+  const vdis = await withoutUnsettled(sr, scannedVdis(disks, logs), pending)
   const allocation = namedDisks(disks)
     .filter(disk => !disk.hidden)
     .reduce((sum, { volume }) => sum + volume.size, 0)
@@ -28,12 +28,12 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   const srRef = await sr.srRef()
   const entries = (await sr.isLegacy()) ? undefined : (await sr.metadata.read()).vdis
   if (entries !== undefined) await introduceKnown(sr, vdis, entries)
-  const kept = await keptWithoutDisk(sr)
+  const kept = new Set([...(await keptWithoutDisk(sr)), ...hiddenBelowUnreadable(disks)])
   await synchronise(xapi, srRef, vdis, uuid => kept.has(uuid))
   if (entries !== undefined) {
     const records = await xapi.vdiRecordsOfSr(srRef)
     await linkSnapshots(sr, records, entries)
-    await followRecords(sr, vdis, { records, entries })
+    await followRecords(sr, vdis, { records, entries, kept })
   }
   await gc.kick(sr.uuid)
 }
@@ -89,11 +89,29 @@ async function changeLogs(sr: LvhdFamilySR): Promise<Map<string, number>> {
   return logs
 }
 
-/** Disks whose records stay though no disk of theirs was found: its format is not known, or it has another name for now. */
-async function keptWithoutDisk(sr: LvhdFamilySR): Promise<Set<string>> {
-  const { volumes } = await sr.group.report()
-  const unknown = [...volumes.keys()].flatMap(name => parseUnknownDisk(name)?.uuid ?? [])
-  return new Set([...unknown, ...(await pendingVdis(sr))])
+/**
+ * What an operation that is not settled has made is no disk of its own: it may be the content of another, under the name of
+ * a base. Where it is not known what there is, nothing new is introduced.
+ */
+async function withoutUnsettled(
+  sr: LvhdFamilySR,
+  vdis: readonly ScannedVdi[],
+  { uuids, isComplete }: Concerned,
+): Promise<ScannedVdi[]> {
+  if (uuids.size === 0 && isComplete) return [...vdis]
+  const records = await sr.context.xapi.vdiRecordsOfSr(await sr.srRef())
+  const known = new Set([...records.values()].map(record => record.uuid))
+  return vdis.filter(({ uuid }) => {
+    const isShown = known.has(uuid) || (isComplete && !uuids.has(uuid))
+    if (!isShown) sr.context.log.error(`${uuid} is not introduced: an interrupted operation is not settled`)
+    return isShown
+  })
+}
+
+/** Who the parent of an unreadable disk is cannot be told: what is hidden may be. */
+function hiddenBelowUnreadable({ disks, unreadable }: Disks): string[] {
+  if (unreadable.length === 0) return []
+  return [...disks.values()].flatMap(({ uuid, hidden }) => (hidden ? uuid : []))
 }
 
 /** Disks that the database has lost, but not the metadata volume, get their names and snapshot marks back. */
@@ -142,17 +160,18 @@ async function linkSnapshots(
 interface Known {
   readonly records: ReadonlyMap<Ref, VdiRecord>
   readonly entries: ReadonlyMap<string, MetadataVdi>
+  /** Whose entries stay in any case. */
+  readonly kept: ReadonlySet<string>
 }
 
 /** Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. */
 async function followRecords(
   sr: LvhdFamilySR,
   vdis: readonly ScannedVdi[],
-  { records, entries }: Known,
+  { records, entries, kept }: Known,
 ): Promise<void> {
-  const pending = await pendingVdis(sr)
   const onStorage = new Set(vdis.map(vdi => vdi.uuid))
-  for (const uuid of entries.keys()) if (!onStorage.has(uuid) && !pending.has(uuid)) await sr.metadata.delete(uuid)
+  for (const uuid of entries.keys()) if (!onStorage.has(uuid) && !kept.has(uuid)) await sr.metadata.delete(uuid)
   for (const record of records.values()) {
     if (!onStorage.has(record.uuid) || entries.has(record.uuid) || record.type === 'cbt_metadata') continue
     if (await sr.metadata.hasRoom()) await sr.metadata.add(metadataOf(record, records))

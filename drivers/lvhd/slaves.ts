@@ -51,6 +51,14 @@ export function refreshActions(uuid: string, lvName: string): SlaveAction[] {
   ]
 }
 
+/** The two actions by which a host lets go of a volume that is to be removed, or to bear another name. */
+export function dropActions(uuid: string, lvName: string): SlaveAction[] {
+  return [
+    { action: 'deactivateNoRefcount', lvName },
+    { action: 'cleanupLockAndRefcount', uuid },
+  ]
+}
+
 function multiArguments({ srUuid, vgName }: SlaveScope, actions: readonly SlaveAction[]): StringMap {
   const args: Record<string, string> = { vgName }
   for (const [index, step] of actions.entries()) {

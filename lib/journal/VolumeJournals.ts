@@ -17,6 +17,15 @@ export interface VolumeJournal {
   readonly volume: string
 }
 
+/** What all journals of a group concern. */
+export interface Concerned {
+  /** Uuids that they name, in their names or inside. */
+  readonly uuids: ReadonlySet<string>
+  /** False where one cannot be read: it may name others. */
+  readonly isComplete: boolean
+}
+
+const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 /** A journal whose value is inside has this in its name's place. */
 const VALUE_INSIDE = '1'
 /** Types whose value is always inside. */
@@ -28,30 +37,49 @@ const UNBORN = 'tmp'
 
 /**
  * Journals as logical volumes in the reference's format (spec lvhd 8): `<type>_<id>_<value>`, tag `journaler`; the value of
- * `clone` and `leaf` journals, and any that is too long for a name, is inside. One per type and id.
+ * `clone` and `leaf` journals, and any that is too long for a name, is inside. One per type and id. One that cannot be
+ * understood is told to the log and left alone; it stands in the way of what it names and of nothing else.
  */
 export class VolumeJournals {
   readonly #group: VolumeGroup
+  /** What the log has been told. */
+  readonly #told = new Set<string>()
 
   constructor(group: VolumeGroup) {
     this.#group = group
   }
 
-  /** Whether any journal names this VDI: an operation on it was interrupted. Opens nothing. @throws SmError LVMNoVolume (100) */
+  /** Whether any journal of any type is that of this VDI: an operation on it was interrupted. Opens nothing. */
   async has(id: string): Promise<boolean> {
-    return (await this.ids()).has(id)
+    if ((await this.resizes()).includes(id)) return true
+    return (await this.#tagged()).some(name => parseName(name)?.id === id || uuidsIn(name).includes(id))
   }
 
-  /** What journals of any type, known or not, name as theirs. Opens nothing. @throws SmError LVMNoVolume (100) */
-  async ids(): Promise<Set<string>> {
-    return new Set([...(await this.#all()).map(({ id }) => id), ...(await this.resizes())])
+  /** Every disk that a journal names, of any type or of these, be it as its own, as a base or as a parent. */
+  async concerned(types?: readonly JournalType[]): Promise<Concerned> {
+    const uuids = new Set(types === undefined ? await this.resizes() : [])
+    let isComplete = true
+    for (const name of await this.#tagged()) {
+      const journal = parseName(name)
+      if (types !== undefined && journal !== undefined && !types.some(type => type === journal.type)) continue
+      for (const uuid of uuidsIn(name)) uuids.add(uuid)
+      if (journal === undefined || !INSIDE_TYPES.has(journal.type)) continue
+      const read = await this.#readUnlessBad(journal)
+      const inside = uuidsIn(read?.value ?? '')
+      for (const uuid of inside) uuids.add(uuid)
+      // Without any value the operation had not begun.
+      isComplete &&= read !== undefined && (read.value === undefined || inside.length > 0)
+    }
+    return { uuids, isComplete }
   }
 
-  /** All journals of a type, by id. @throws SmError LVMNoVolume (100) for a name that is none, LVMRead (117); LvmError */
+  /** All journals of a type that can be read, by id. @throws LvmError */
   async ofType(type: JournalType): Promise<Map<string, VolumeJournal>> {
-    const found = (await this.#all()).filter(journal => journal.type === type)
     const read = new Map<string, VolumeJournal>()
-    for (const journal of found) read.set(journal.id, await this.#withValue(journal))
+    for (const found of await this.#all()) {
+      const journal = found.type === type ? await this.#readUnlessBad(found) : undefined
+      if (journal !== undefined) read.set(journal.id, journal)
+    }
     return read
   }
 
@@ -89,10 +117,7 @@ export class VolumeJournals {
   async removeTorn(): Promise<void> {
     const torn: string[] = []
     for (const journal of await this.#all()) {
-      const isTorn =
-        journal.type === UNBORN ||
-        (INSIDE_TYPES.has(journal.type) && (await this.#withValue(journal)).value === undefined)
-      if (isTorn) torn.push(journal.volume)
+      if (journal.type === UNBORN || (await this.#isTorn(journal))) torn.push(journal.volume)
     }
     if (torn.length > 0) await this.#group.remove(...torn)
   }
@@ -110,15 +135,23 @@ export class VolumeJournals {
     return this.#group.lvm.deps.system
   }
 
-  /** With the text of the name as value. @throws SmError LVMNoVolume (100) for a tagged volume whose name is none of a journal */
+  /** With the text of the name as value. */
   async #all(): Promise<VolumeJournal[]> {
-    const { volumes } = await this.#group.report()
-    return [...volumes.values()].flatMap(volume => {
-      if (kindOf(volume).kind !== 'journal') return []
-      const [, type, id, value] = /^([^_]*)_([^_]*)_(.*)$/.exec(volume.name) ?? []
-      if (type === undefined || id === undefined) throw new SmError('LVMNoVolume', `bad journal name: ${volume.name}`)
-      return [{ type, id, value, volume: volume.name }]
+    return (await this.#tagged()).flatMap(name => {
+      const journal = parseName(name)
+      if (journal === undefined) this.#tell(`${name} is tagged as a journal and is none`)
+      return journal ?? []
     })
+  }
+
+  #tell(text: string): void {
+    if (!this.#told.has(text)) this.#group.lvm.deps.log.error(text)
+    this.#told.add(text)
+  }
+
+  async #tagged(): Promise<string[]> {
+    const { volumes } = await this.#group.report()
+    return [...volumes.values()].flatMap(volume => (kindOf(volume).kind === 'journal' ? [volume.name] : []))
   }
 
   async #find(type: string, id: string): Promise<VolumeJournal | undefined> {
@@ -130,8 +163,22 @@ export class VolumeJournals {
     return this.#group.name.replaceAll('-', '--').length + 1 + name.length <= MAX_MAPPER_NAME
   }
 
-  async #withValue(journal: VolumeJournal): Promise<VolumeJournal> {
-    return INSIDE_TYPES.has(journal.type) ? { ...journal, value: await this.#readValue(journal.volume) } : journal
+  async #isTorn(journal: VolumeJournal): Promise<boolean> {
+    if (!INSIDE_TYPES.has(journal.type)) return false
+    const read = await this.#readUnlessBad(journal)
+    return read !== undefined && read.value === undefined
+  }
+
+  /** Undefined, logged, where the disk does not deliver the value. */
+  async #readUnlessBad(journal: VolumeJournal): Promise<VolumeJournal | undefined> {
+    if (!INSIDE_TYPES.has(journal.type)) return journal
+    try {
+      return { ...journal, value: await this.#readValue(journal.volume) }
+    } catch (error) {
+      if (!(error instanceof SmError) || error.errorName !== 'LVMRead') throw error
+      this.#tell(`${error.message}: ${String(error.cause)}`)
+      return undefined
+    }
   }
 
   /** From the disk itself: a journal that nobody has active needs not be activated for it. */
@@ -159,6 +206,16 @@ export class VolumeJournals {
       throw new SmError('LVMWrite', `failed to write journal ${volume}`, { cause: error })
     }
   }
+}
+
+/** Undefined for a name that is none of a journal. */
+function parseName(volume: string): VolumeJournal | undefined {
+  const [, type, id, value] = /^([^_]*)_([^_]*)_(.*)$/.exec(volume) ?? []
+  return type === undefined || id === undefined ? undefined : { type, id, value, volume }
+}
+
+function uuidsIn(text: string): readonly string[] {
+  return text.match(UUID) ?? []
 }
 
 /** The value of `<length> <value>`, undefined where the bytes do not begin so. */

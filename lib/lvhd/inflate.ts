@@ -50,9 +50,10 @@ export async function deflate(
 }
 
 /**
- * Undoes an interrupted `inflate` and removes its journal (spec lvhd 16.1): the volume gets its old size back and a footer
- * at its end. The volume is mapped and made writable for it and left mapped. Without such a volume only the journal goes.
- * @throws LvmError, VhdError where the VHD cannot be read; the journal stays then
+ * Undoes an interrupted `inflate` (spec lvhd 16.1): the volume gets its old size back and a footer at its end. The volume is
+ * mapped and made writable for it and left mapped. Nothing happens without such a volume. The caller removes the journal,
+ * after whoever else has the volume mapped has taken up its size.
+ * @throws LvmError, VhdError where the VHD cannot be read; the journal has to stay then
  */
 export async function undoInflate({ group, journals, vhd }: LvhdTools, uuid: string): Promise<void> {
   const before = Number((await journals.ofType('inflate')).get(uuid)?.value)
@@ -64,7 +65,6 @@ export async function undoInflate({ group, journals, vhd }: LvhdTools, uuid: str
     await restore({ group, vhd }, { volume, before, size: found.size })
     await group.setWritable(volume, found.writable)
   }
-  await journals.remove('inflate', uuid)
 }
 
 /**

@@ -32,6 +32,8 @@ export const rawVolume = (uuid: string): string => `${RAW_PREFIX}${uuid}`
 export const volumeOf = (type: VdiType, uuid: string): string => (type === 'vhd' ? vhdVolume(uuid) : rawVolume(uuid))
 /** vhd-util's own journal of a resize. */
 export const resizeJournalVolume = (uuid: string): string => `${RESIZE_JOURNAL_PREFIX}${uuid}`
+/** What a trim makes over all free space, for a moment (spec lvhd 20). */
+export const trimVolume = (srUuid: string): string => `${srUuid}_trim_lv`
 export const cbtVolume = (uuid: string): string => `${uuid}.cbtlog`
 
 /** Classifies a volume (spec lvhd 4.2). Uuids are not checked: `VHD-OLD_<uuid>` is the VHD `OLD_<uuid>`. */

@@ -16,8 +16,11 @@ export const MIN_VHD = VHD_BLOCK
 export const MAX_VHD = 2040 * GIB
 /** Size of a journal, of the metadata volume and of a CBT log, bytes. */
 export const SMALL_VOLUME = EXTENT
-/** Size of the journal of a VHD resize, bytes. */
-export const RESIZE_JOURNAL_SIZE = 6 * MIB
+/**
+ * Size of the journal of a VHD resize, bytes. It holds the old tables, 4.2 MiB at most, and each block that gives way to
+ * the new ones, up to four; the 6 MiB of the reference do not (spec vhd 9.2).
+ */
+export const RESIZE_JOURNAL_SIZE = 16 * MIB
 
 /** The smallest multiple of `step` that is not below `value`; 0 counts as 1. */
 export function roundUp(step: number, value: number): number {

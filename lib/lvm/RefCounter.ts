@@ -69,10 +69,18 @@ export class RefCounter {
     return this.#adjust(vdiUuid, kind, -1)
   }
 
-  /** Forgets all references of the SR: at the start and at the end of an attachment. */
+  /** Forgets all references of the SR: at the end of an attachment. */
   async forgetAll(): Promise<void> {
+    await this.reset(new Map())
+  }
+
+  /** Sets these references and forgets all others of the SR: at the start of an attachment. */
+  async reset(wanted: ReadonlyMap<string, References>): Promise<void> {
     const { files } = this.#deps.system
-    for (const name of await this.#names()) await files.unlinkIfPresent(path.join(this.#directory, name))
+    const kept = new Set([...wanted.keys()].map(uuid => path.basename(this.#file(uuid))))
+    for (const [uuid, references] of wanted) await this.write(uuid, references)
+    const others = (await this.#names()).filter(name => !kept.has(name))
+    for (const name of others) await files.unlinkIfPresent(path.join(this.#directory, name))
     await this.#removeDirectory()
   }
 

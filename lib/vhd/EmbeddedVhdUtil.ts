@@ -94,8 +94,14 @@ export class EmbeddedVhdUtil implements VhdUtil {
     return this.#read(path, { allowPoisoned: true }, image => Promise.resolve(image.isDifferencing))
   }
 
-  async resize(path: string, virtualSize: number, journal: string): Promise<void> {
-    const { resizeDisk } = await import('./resize.ts')
+  async sizeLimit(path: string): Promise<number> {
+    const { sizeLimitOf } = await import('./resize.ts')
+    return this.#read(path, { backupFooter: true }, sizeLimitOf)
+  }
+
+  async resize(path: string, virtualSize: number, journal?: string): Promise<void> {
+    const { growInPlace, resizeDisk } = await import('./resize.ts')
+    if (journal === undefined) return this.#change(path, image => growInPlace(image, roundToBlock(virtualSize)))
     await asVhdError(path, () => resizeDisk(this.#place.files, path, virtualSize, { journal }))
   }
 

@@ -100,12 +100,16 @@ export class NativeVhdUtil implements VhdUtil {
     return type === 'Differencing'
   }
 
+  async sizeLimit(file: string): Promise<number> {
+    return toNumber(await this.#query(file, '-S')) * MIB
+  }
+
   /** `-f` wherever the tables have room: `-j` would inflate such a disk (spec vhd 7.9). */
-  async resize(file: string, virtualSize: number, journal: string): Promise<void> {
+  async resize(file: string, virtualSize: number, journal?: string): Promise<void> {
     const size = toMib(virtualSize)
     if (Number(size) * MIB === (await this.virtualSize(file))) return
-    const room = toNumber(await this.#query(file, '-S'))
-    const mode = Number(size) <= room ? ['-f'] : ['-j', journal]
+    const fits = journal === undefined || Number(size) * MIB <= (await this.sizeLimit(file))
+    const mode = fits ? ['-f'] : ['-j', journal]
     await this.#exec('resize', '--debug', '-s', size, '-n', file, ...mode)
   }
 

@@ -87,8 +87,13 @@ export interface VhdUtil {
   /** Number of allocated blocks of this image alone. */
   allocatedBlocks(path: string): Promise<number>
   hasParent(path: string): Promise<boolean>
-  /** Grows the virtual size; `journal` lets `revertResize` undo an interrupted run. */
-  resize(path: string, virtualSize: number, journal: string): Promise<void>
+  /** The virtual size up to which the tables have room, bytes. */
+  sizeLimit(path: string): Promise<number>
+  /**
+   * Grows the virtual size; `journal` lets `revertResize` undo an interrupted run. Without one, only within `sizeLimit`:
+   * throws EINVAL beyond it.
+   */
+  resize(path: string, virtualSize: number, journal?: string): Promise<void>
   revertResize(path: string, journal: string): Promise<void>
   /** Throws `VhdError` EINVAL where the image is not sound; `allowMissingEndFooter` for images that may be open or crashed. */
   check(path: string, options?: { readonly allowMissingEndFooter?: boolean }): Promise<void>

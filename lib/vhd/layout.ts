@@ -18,7 +18,7 @@ export const MAX_VIRTUAL_SIZE = 4 * 1024 ** 4
 /** No chain of an SR is longer than 30; a walk past this is a loop or hostile. */
 export const MAX_CHAIN_LENGTH = 64
 
-const BATMAP_UNIT = 16 * 1024 * 1024
+export const BATMAP_UNIT = 16 * 1024 * 1024
 
 /** Rounds up to sectors, with at least one (spec vhd 2.1). */
 export function padToSector(bytes: number): number {

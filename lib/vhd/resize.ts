@@ -7,7 +7,14 @@ import { changeFooter } from './footer.ts'
 import { endFooterOffset, writeFooters } from './footers.ts'
 import { applyGrowth, type Growth, planGrowth, type ResizePoint } from './growth.ts'
 import { batmapHeaderOffset } from './header.ts'
-import { batmapCoverage, DEFAULT_BLOCK_SIZE, FOOTER_SIZE, MAX_VIRTUAL_SIZE, roundToBlock } from './layout.ts'
+import {
+  BATMAP_UNIT,
+  batmapCoverage,
+  DEFAULT_BLOCK_SIZE,
+  FOOTER_SIZE,
+  MAX_VIRTUAL_SIZE,
+  roundToBlock,
+} from './layout.ts'
 import { headerOffset } from './modify.ts'
 import { createJournal, ENTRY, type JournalEntry, type ResizeJournal } from './ResizeJournal.ts'
 import { usingVhd, type VhdImage } from './VhdImage.ts'
@@ -52,6 +59,14 @@ export async function growInPlace(image: VhdImage, size: number): Promise<void> 
     throw vhdError('EINVAL', `${image.path} has no room in its tables for ${size} bytes`)
   }
   await writeSize(image, size)
+}
+
+/** The virtual size up to which `growInPlace` goes, bytes. A disk that cannot grow has its own size as limit. */
+export async function sizeLimitOf(image: VhdImage): Promise<number> {
+  const batmap = await image.readBatmap()
+  if (batmap === undefined) return image.virtualSize
+  const { header } = image
+  return Math.min(header.maxEntries * header.blockSize, batmap.header.reserved * BATMAP_UNIT)
 }
 
 function requireGrowth(image: VhdImage, size: number): number {

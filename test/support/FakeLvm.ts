@@ -8,6 +8,10 @@ import { RootedFiles } from './RootedFiles.ts'
 
 const MIB = 1024 * 1024
 const EXTENT = 4 * MIB
+/** So much of what a volume gains shows what was there before, bytes. */
+const STALE = 64 * 1024
+/** The disk of the group, as a probe finds it. */
+const DEVICE = '/dev/loop9'
 
 interface FakeVolume {
   /** Holds what is on the volume. */
@@ -122,6 +126,11 @@ export class FakeLvm {
       case 'dmsetup':
         this.#dmsetup(words, fail)
         break
+      case 'pvs':
+        return this.#devices()
+      case '/usr/sbin/blkdiscard':
+        this.#discard(names[0] ?? '')
+        break
       default:
         fail(`unknown command ${program}`)
     }
@@ -130,12 +139,14 @@ export class FakeLvm {
 
   #create(words: readonly string[], fail: (reason: string) => never): void {
     const name = words[words.indexOf('-n') + 1] ?? ''
-    const size = Math.ceil((Number(words[words.indexOf('-L') + 1]) * MIB) / EXTENT) * EXTENT
+    const isWhole = words.includes('100%F')
+    const size = isWhole ? this.free : Math.ceil((Number(words[words.indexOf('-L') + 1]) * MIB) / EXTENT) * EXTENT
     if (this.volumes.has(name)) fail(`  Logical Volume "${name}" already exists in volume group "${this.group}"\n`)
     if (size > this.free) fail(`  Volume group "${this.group}" has insufficient free space\n`)
     const file = path.join(this.root, 'disks', String(this.#made++))
     // Stale data of whatever had the extents before, but for the first 4 KiB.
-    fs.writeFileSync(file, Buffer.alloc(Math.min(size, 64 * 1024), 'XSSM:9 '))
+    fs.writeFileSync(file, '')
+    appendStale(file, Math.min(size, STALE))
     fs.truncateSync(file, size)
     const handle = fs.openSync(file, 'r+')
     fs.writeSync(handle, Buffer.alloc(4096), 0, 4096, 0)
@@ -168,6 +179,7 @@ export class FakeLvm {
     if (size < volume.size && input !== 'y\n') fail(`  Logical volume ${name} NOT reduced.\n`)
     if (size - volume.size > this.free) fail('  Insufficient free space: 9 extents needed, but only 1 available\n')
     this.free -= size - volume.size
+    if (size > volume.size) appendStale(volume.file, Math.min(size - volume.size, STALE))
     volume.size = size
     fs.truncateSync(volume.file, size)
   }
@@ -187,6 +199,19 @@ export class FakeLvm {
     const name = [...this.volumes.keys()].find(volume => path.basename(this.node(volume)) === mapped)
     if (name === undefined || !this.#get(name).active) return fail('Device does not exist.\n')
     if (command === 'remove') this.#unmap(name, fail)
+  }
+
+  /** What a disk forgets that is told so reads as zeroes. */
+  #discard(name: string): void {
+    const { file, size } = this.#get(name)
+    fs.truncateSync(file, 0)
+    fs.truncateSync(file, size)
+  }
+
+  #devices(): string {
+    const used = [...this.volumes.values()].reduce((sum, { size }) => sum + size, 0)
+    const pv = [{ pv_name: DEVICE, vg_name: this.group, vg_size: String(used + this.free) }]
+    return JSON.stringify({ report: [{ pv }] })
   }
 
   #map(name: string): void {
@@ -249,6 +274,10 @@ function forEach(names: readonly string[], work: (name: string) => void): void {
     }
   }
   if (failure !== undefined) throw failure.error
+}
+
+function appendStale(file: string, bytes: number): void {
+  fs.appendFileSync(file, Buffer.alloc(bytes, 'XSSM:9 '))
 }
 
 function doubled(name: string): string {

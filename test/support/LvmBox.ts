@@ -3,7 +3,12 @@ import type { BigIntStats, Stats } from 'node:fs'
 import { statSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
+import { pauseFunctions } from '../../drivers/datapath/pausePlugin.ts'
 import { answerWith } from '../../drivers/dispatch.ts'
+import { answerHostPlugin, type HostFunction } from '../../drivers/hostPlugin.ts'
+import { onSlaveFunctions } from '../../drivers/onSlave.ts'
+import { thinFunctions } from '../../drivers/lvhd/thinPlugin.ts'
+import { trimFunctions } from '../../drivers/lvhd/trimPlugin.ts'
 import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { answerTo } from '../../drivers/SRCommand.ts'
@@ -15,6 +20,7 @@ import { BoxEffects } from './BoxEffects.ts'
 import { FakeLvm } from './FakeLvm.ts'
 import type { LvmHost } from './LvmWorld.ts'
 import { RootedFiles } from './RootedFiles.ts'
+import { projectRoot } from './World.ts'
 
 /** A volume of the box is a file that says it is a block device. Its number leads back to it. */
 class DeviceFiles extends RootedFiles {
@@ -64,6 +70,13 @@ class DeviceFiles extends RootedFiles {
   }
 }
 
+const hostPlugins: Readonly<Record<string, Readonly<Record<string, HostFunction>>>> = {
+  'on-slave': onSlaveFunctions,
+  'tapdisk-pause': pauseFunctions,
+  'lvhd-thin': thinFunctions,
+  trim: trimFunctions,
+}
+
 const DEVICE = { isFile: () => false, isBlockDevice: () => true }
 
 /**
@@ -90,20 +103,28 @@ export class LvmBox implements LvmHost {
 
   get runProgram(): RunProgram {
     return async (program, argument, environment) => {
-      if (!/^(LVHDSR|LVMSR)$/.test(path.basename(program))) return this.#runProcess(program, argument, environment)
+      const isOwn = path.dirname(program) === path.join(projectRoot, 'bin')
+      const answerer = isOwn ? this.#answerer(path.basename(program)) : undefined
+      if (answerer === undefined) return this.#runProcess(program, argument, environment)
       const effects = new BoxEffects(environment['SM_FIST'])
       const saved = { ...process.env }
       process.env = { ...environment }
-      const plugin = {
-        info: lvhdSrInfo,
-        answer: (request: Parameters<typeof answerWith>[1]) => answerWith(LVHDSR, request, this.system(effects)),
-      }
-      const answering = answerTo(plugin, [argument])
+      const answering = answerer(argument, this.system(effects))
       process.env = saved
       const answer = await answering
       const [exitCode, signal] = effects.isDead ? [undefined, 'SIGKILL'] : [0, undefined]
       return { exitCode, signal, stdout: Buffer.from(effects.isDead ? '' : answer), stderr: Buffer.alloc(0) }
     }
+  }
+
+  /** The plugins that run in this process. */
+  #answerer(name: string): ((argument: string, system: System) => Promise<string>) | undefined {
+    const functions = hostPlugins[name]
+    if (functions !== undefined)
+      return (argument, system) => answerHostPlugin(name, functions, { argv: [argument], system })
+    if (name !== 'LVHDSR' && name !== 'LVMSR') return undefined
+    return (argument, system) =>
+      answerTo({ info: lvhdSrInfo, answer: request => answerWith(LVHDSR, request, system) }, [argument])
   }
 
   async save(directory: string): Promise<void> {

@@ -4,6 +4,8 @@ import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { closeVolumes, openVolumes } from '../../drivers/lvhd/activation.ts'
 import { makeContext } from '../../drivers/makeContext.ts'
 import { LockManager } from '../../lib/lock/Lock.ts'
+import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
+import { MetadataVolume } from '../../lib/lvhd/MetadataVolume.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import { isUnreadable, scanVhds } from '../../lib/lvhd/scan.ts'
 import { Lvm } from '../../lib/lvm/Lvm.ts'
@@ -71,6 +73,15 @@ export class LvmWorld extends World {
     return new Map((await this.group.report()).volumes)
   }
 
+  /** What the metadata volume says of each VDI. */
+  async metadata(): Promise<ReadonlyMap<string, MetadataVdi>> {
+    return (await new MetadataVolume(this.group).read()).vdis
+  }
+
+  async editMetadata(uuid: string, changes: Partial<MetadataVdi>): Promise<void> {
+    await new MetadataVolume(this.group).update(uuid, changes)
+  }
+
   override async names(): Promise<string[]> {
     return [...(await this.volumes()).values()].flatMap(volume => {
       const kind = kindOf(volume)
@@ -92,13 +103,13 @@ export class LvmWorld extends World {
   }
 
   override async write(vdi: Disk, seed: number, offsetMib: number, lengthMib: number): Promise<void> {
-    await this.#withSr('vdi_activate', vdi, async sr => {
+    await this.withSr('vdi_activate', vdi, async sr => {
       const device = await openVolumes(sr.vdi(vdi.uuid), { writable: true })
       const image = await VhdLeafWriter.open(sr.context.system.files, device, { group: sr.group.name })
       await image.write(offsetMib * MIB, Buffer.alloc(lengthMib * MIB, seed))
       await image.close()
     })
-    await this.#withSr('vdi_deactivate', vdi, sr => closeVolumes(sr.vdi(vdi.uuid)))
+    await this.withSr('vdi_deactivate', vdi, sr => closeVolumes(sr.vdi(vdi.uuid)))
   }
 
   override async content(uuid: string): Promise<{ sha256: string; size: number }> {
@@ -143,8 +154,14 @@ export class LvmWorld extends World {
   }
 
   /** Works with the driver's own objects, as a data path does. */
-  async #withSr(command: string, vdi: Disk, body: (sr: LVHDSR) => Promise<unknown>): Promise<void> {
-    const request = decodeRequest(encodeMethodCall(command, [await this.request(command, vdi, { args: ['true'] })]))
+  async withSr(
+    command: string,
+    vdi: Disk,
+    body: (sr: LVHDSR) => Promise<unknown>,
+    moreConfig: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const struct = await this.request(command, vdi, { args: ['true'] }, moreConfig)
+    const request = decodeRequest(encodeMethodCall(command, [struct]))
     const saved = { ...process.env }
     Object.assign(process.env, { SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' })
     const { context, close } = makeContext(request, this.storageHost.system())
@@ -152,8 +169,8 @@ export class LvmWorld extends World {
     const sr = new LVHDSR(context)
     try {
       await body(sr)
-      await sr.cleanup()
     } finally {
+      await sr.cleanup()
       await close()
     }
   }

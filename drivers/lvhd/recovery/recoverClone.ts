@@ -5,7 +5,7 @@ import { findVolume, readDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { notePause } from '../pauses.ts'
 import { introduceBranched } from '../snapshot/records.ts'
-import { refreshActions } from '../slaves.ts'
+import { refreshActions, type SlaveAction } from '../slaves.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
 import { restoreSize } from './restoreSize.ts'
 import { findBase, undoClone, type CloneNames } from './undoClone.ts'
@@ -22,9 +22,11 @@ export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise
   const type = await findBase(sr, names.base)
   sr.context.log.warn(`VDI ${disk}: an interrupted snapshot or revert, base ${type === undefined ? 'gone' : 'there'}`)
   if (type === undefined) {
-    if ((await findVolume(sr, disk)) === undefined) throw new SmError('VDIUnavailable', `VDI ${disk} has no volume`)
+    const found = await findVolume(sr, disk)
+    if (found === undefined) throw new SmError('VDIUnavailable', `VDI ${disk} has no volume`)
     await restoreSize(sr, disk)
     await correctDisk(sr, disk)
+    await tellOpeners(sr, disk, refreshActions(disk, found.volume.name))
   } else if (await areLeavesWhole(sr, names)) {
     await complete(sr, names, type)
   } else {
@@ -34,10 +36,14 @@ export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise
   await sr.journals.remove('clone', disk)
 }
 
-/**
- * Sizes, parent, type and key of a disk's record follow its image, as a scan or a committed revert would have it; hosts that
- * have it open take it up, which an undo that was interrupted may have left out.
- */
+/** Hosts that have the disk open, which an operation that was interrupted may have left without its volumes. */
+async function tellOpeners(sr: LvhdFamilySR, disk: string, actions: readonly SlaveAction[]): Promise<void> {
+  const ref = await findVdi(sr.context.xapi, disk)
+  if (ref === undefined) return
+  await sr.tellHosts(otherHostsOf(sr, await sr.context.xapi.vdiGetSmConfig(ref)), actions)
+}
+
+/** Sizes, parent, type and key of a disk's record follow its image, as a scan or a committed revert would have it. */
 async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { xapi } = sr.context
   const ref = await findVdi(xapi, uuid)
@@ -48,8 +54,6 @@ async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
   if (record.physical_utilisation !== image.volume.size) await xapi.vdiSetPhysicalUtilisation(ref, image.volume.size)
   const wanted = { vdi_type: image.type, 'vhd-parent': image.parent, key_hash: image.keyHash }
   await mergeSmConfig(xapi, ref, wanted, { removeSticky: true })
-  const hosts = otherHostsOf(sr, record.sm_config)
-  await sr.tellHosts(hosts, refreshActions(uuid, image.volume.name))
   if (await sr.isLegacy()) return
   const entry = (await sr.metadata.read()).vdis.get(uuid)
   if (entry !== undefined && entry.vdiType !== image.type) await sr.metadata.update(uuid, { vdiType: image.type })
@@ -100,6 +104,11 @@ async function complete(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNames, t
     else await group.setTag(volume, HIDDEN_TAG, true)
   }
   await group.setWritable(volume, false)
+  // Without counting: how often a host was told before is not known.
+  await tellOpeners(sr, disk, [
+    { action: 'refresh', lvName: image.volume.name },
+    { action: 'refresh', lvName: volume },
+  ])
   const ref = await findVdi(sr.context.xapi, disk)
   if (ref === undefined) return
   const leaf = newLeaf === undefined ? undefined : read.disks.get(newLeaf)

@@ -1,7 +1,10 @@
 import { undoInflate } from '../../../lib/lvhd/inflate.ts'
-import { kindOf, vhdVolume } from '../../../lib/lvhd/names.ts'
+import { kindOf, trimVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
+import { isUuid } from '../../../lib/smapi/members.ts'
+import { SmError } from '../../../lib/smapi/SmError.ts'
 import type { JournalType } from '../../../lib/journal/VolumeJournals.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { undoGrowRaw } from '../growRaw.ts'
 import { isUnfinished } from '../layout.ts'
 import { resumeLeftPaused } from '../pauses.ts'
 import { refreshActions } from '../slaves.ts'
@@ -20,31 +23,26 @@ export async function recoverGroup(sr: LvhdFamilySR): Promise<void> {
   const { volumes } = await sr.group.report()
   const hasLeftovers = [...volumes.values()].some(volume => {
     const { kind } = kindOf(volume)
-    return kind === 'journal' || kind === 'resizeJournal' || isUnfinished(volume.name)
+    return kind === 'journal' || kind === 'resizeJournal' || isLeftover(sr, volume.name)
   })
   if (hasLeftovers) await settleAll(sr)
   await resumeLeftPaused(sr)
 }
 
-/** Uuids of all disks, bases included, that a journal concerns. */
-export async function pendingVdis(sr: LvhdFamilySR): Promise<Set<string>> {
-  const concerned = await sr.journals.ids()
-  for (const { value } of (await sr.journals.ofType('clone')).values()) {
-    for (const uuid of (value ?? '').split('_')) if (uuid !== '') concerned.add(uuid)
-  }
-  for (const { value } of (await sr.journals.ofType('leaf')).values()) if (value !== undefined) concerned.add(value)
-  return concerned
-}
-
 async function settleAll(sr: LvhdFamilySR): Promise<void> {
   await attempt(sr, 'torn journals', () => sr.journals.removeTorn())
-  for (const name of [...(await sr.group.report()).volumes.keys()].filter(isUnfinished)) {
-    await attempt(sr, name, () => sr.group.remove(name))
-  }
+  const leftovers = [...(await sr.group.report()).volumes.keys()].filter(name => isLeftover(sr, name))
+  for (const name of leftovers) await attempt(sr, name, () => sr.group.remove(name))
   await settleType(sr, 'inflate', uuid => recoverInflate(sr, uuid))
-  for (const uuid of await sr.journals.resizes()) await attempt(sr, uuid, () => recoverResize(sr, uuid))
+  for (const uuid of await sr.journals.resizes()) await attempt(sr, uuid, () => recoverResize(sr, requireUuid(uuid)))
+  await settleType(sr, 'zero', (uuid, value) => undoGrowRaw(sr, uuid, value))
   await settleType(sr, 'clone', (uuid, value) => recoverClone(sr, requireCloneNames(uuid, value)))
-  await settleType(sr, 'leaf', (uuid, value) => recoverLeafCoalesce(sr, uuid, value))
+  await settleType(sr, 'leaf', (uuid, value) => recoverLeafCoalesce(sr, uuid, requireUuid(value)))
+}
+
+/** Under the SR lock nobody is building a disk, and nobody trims. */
+function isLeftover(sr: LvhdFamilySR, volume: string): boolean {
+  return isUnfinished(volume) || volume === trimVolume(sr.uuid)
 }
 
 async function settleType(
@@ -54,9 +52,15 @@ async function settleType(
 ): Promise<void> {
   await attempt(sr, `journals of type ${type}`, async () => {
     for (const [uuid, { value }] of await sr.journals.ofType(type)) {
-      await attempt(sr, uuid, () => settle(uuid, value ?? ''))
+      await attempt(sr, uuid, () => settle(requireUuid(uuid), value ?? ''))
     }
   })
+}
+
+/** What a journal names that is no disk is somebody's, and nothing is done by it. @throws SmError VDIUnavailable */
+function requireUuid(text: string): string {
+  if (isUuid(text)) return text
+  throw new SmError('VDIUnavailable', `a journal names ${JSON.stringify(text)}, which is no VDI`)
 }
 
 async function attempt(sr: LvhdFamilySR, what: string, step: () => Promise<void>): Promise<void> {
@@ -71,5 +75,7 @@ async function attempt(sr: LvhdFamilySR, what: string, step: () => Promise<void>
 async function recoverInflate(sr: LvhdFamilySR, uuid: string): Promise<void> {
   sr.context.log.warn(`VDI ${uuid}: its volume was being enlarged; undoing that`)
   await undoInflate(await sr.tools(), uuid)
-  await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, vhdVolume(uuid)))
+  const isThere = (await sr.group.volume(vhdVolume(uuid))) !== undefined
+  if (isThere) await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, vhdVolume(uuid)))
+  await sr.journals.remove('inflate', uuid)
 }

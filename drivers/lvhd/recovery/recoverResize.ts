@@ -30,10 +30,14 @@ async function revert(sr: LvhdFamilySR, uuid: string): Promise<void> {
   // The undo may write behind what the volume was cut to.
   await inflate(tools, uuid, fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
   try {
-    await tools.vhd.revertResize(path, group.path(resizeJournalVolume(uuid)))
+    // Of what the reference's tool leaves, ours also finishes what had been committed.
+    const embedded = sr.context.embeddedVhd({ group: group.name })
+    await embedded.revertResize(path, group.path(resizeJournalVolume(uuid)))
   } catch (error) {
     sr.context.log.warn(`the resize of VDI ${uuid} is not undone: ${String(error)}`)
     await tools.vhd.check(path)
   }
-  await deflate(tools, vhdVolume(uuid), fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
+  const isThick = (await sr.allocation()) === 'thick'
+  const least = isThick ? fullVhdVolumeSize(await tools.vhd.virtualSize(path)) : await tools.vhd.physicalSize(path)
+  await deflate(tools, vhdVolume(uuid), least)
 }

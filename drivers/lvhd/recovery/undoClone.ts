@@ -1,9 +1,11 @@
 import { HIDDEN_TAG, rawVolume, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
+import type { Activation } from '../../../lib/lvm/Activator.ts'
+import { isUuid } from '../../../lib/smapi/members.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { findVdi, forgetVdi, mergeSmConfig } from '../../records.ts'
 import { readDisks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
-import { refreshActions } from '../slaves.ts'
+import { dropActions, refreshActions } from '../slaves.ts'
 import { otherHostsOf } from '../snapshot/makeLeaves.ts'
 import { restoreSize } from './restoreSize.ts'
 
@@ -30,6 +32,7 @@ export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: Clone
   const { group, activator } = sr
   const type = await findBase(sr, base)
   if (type !== undefined) {
+    await dropMappings(sr, disk, { uuid: base, volume: volumeOf(type, base) })
     await reveal(sr, type, base)
     if (newLeaf !== undefined) await removeLeaf(sr, newLeaf)
     await removeLeaf(sr, disk)
@@ -38,6 +41,19 @@ export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: Clone
   }
   await restoreSize(sr, disk)
   await restoreRecords(sr, { disk, base, newLeaf })
+}
+
+/**
+ * A host that has the disk open may have mapped what is to be removed and what is to be renamed; under the disk's name it
+ * would go on with the wrong one.
+ */
+async function dropMappings(sr: LvhdFamilySR, disk: string, base: Activation): Promise<void> {
+  const ref = await findVdi(sr.context.xapi, disk)
+  if (ref === undefined) return
+  await sr.tellHosts(otherHostsOf(sr, await sr.context.xapi.vdiGetSmConfig(ref)), [
+    { action: 'deactivateNoRefcount', lvName: vhdVolume(disk) },
+    ...dropActions(base.uuid, base.volume),
+  ])
 }
 
 /** An image that cannot be read is left as it is: it has to get its name back all the same. */
@@ -86,6 +102,9 @@ async function restoreRecords(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNa
 /** @throws SmError VDIUnavailable */
 export function requireCloneNames(disk: string, value: string): CloneNames {
   const [base = '', newLeaf = '', ...more] = value.split('_')
-  if (base === '' || more.length > 0) throw new SmError('VDIUnavailable', `a journal of VDI ${disk} names ${value}`)
+  const areUuids = isUuid(base) && (newLeaf === '' || isUuid(newLeaf))
+  if (!areUuids || more.length > 0) {
+    throw new SmError('VDIUnavailable', `a journal of VDI ${disk} names ${JSON.stringify(value)}`)
+  }
   return { disk, base, newLeaf: newLeaf === '' ? undefined : newLeaf }
 }

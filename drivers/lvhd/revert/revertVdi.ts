@@ -32,7 +32,7 @@ export async function revertVdi(snapshot: LvhdVDI, request: Request): Promise<vo
   const { sr } = snapshot
   if (await sr.isLegacy()) throw new SmError('Unimplemented', 'In legacy mode')
   const pair = await identifyPair(snapshot, request)
-  await refusePending(sr, [snapshot.uuid, pair.target])
+  await sr.requireSettled(snapshot.uuid, pair.target)
   requireNoBlocker(planRevert((await gatherFacts(pair)).facts))
   const running = await quiesce(sr.context, sr.uuid)
   try {
@@ -49,21 +49,13 @@ export async function explainRevert(
   request: Request,
 ): Promise<RevertDecision & { depthBefore: number }> {
   const pair = await identifyPair(snapshot, request)
-  await refusePending(snapshot.sr, [snapshot.uuid, pair.target])
+  await snapshot.sr.requireSettled(snapshot.uuid, pair.target)
   const decision = planRevert((await gatherFacts(pair)).facts)
   return { ...decision, depthBefore: await depthOf(snapshot.sr, pair.target) }
 }
 
 async function depthOf(sr: LvhdFamilySR, uuid: string): Promise<number> {
   return (await readDisks(sr, [uuid])).disks.size
-}
-
-/** @throws SmError VDIUnavailable */
-async function refusePending(sr: LvhdFamilySR, uuids: readonly string[]): Promise<void> {
-  for (const uuid of uuids) {
-    if (await sr.journals.has(uuid))
-      throw new SmError('VDIUnavailable', `Interrupted operation detected on VDI ${uuid}`)
-  }
 }
 
 function requireNoBlocker({ blockers: [first] }: RevertDecision): void {

@@ -3,6 +3,7 @@ import type { Ref } from '../../../lib/xapi/XapiClient.ts'
 import { forgetVdi } from '../../records.ts'
 import { readDisks, type Disk } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
+import { dropActions } from '../slaves.ts'
 import { cloneJournalValue, makeLeaves, type Branch } from './makeLeaves.ts'
 import { introduceBranched } from './records.ts'
 
@@ -22,9 +23,10 @@ export interface Made {
 export async function makeBranch(branch: Branch, ref: Ref, isSnapshot: boolean): Promise<Made> {
   const { sr, disk, type } = branch
   const { effects } = sr.context.system
-  await sr.tellHosts(branch.otherHosts, [{ action: 'deactivateNoRefcount', lvName: volumeOf(type, disk) }])
+  // The journal first: from it recovery knows that the hosts have to map the disk again.
   await sr.journals.create('clone', disk, cloneJournalValue(branch))
   effects.point('LVHDRT_clone_vdi_after_create_journal')
+  await sr.tellHosts(branch.otherHosts, [{ action: 'deactivateNoRefcount', lvName: volumeOf(type, disk) }])
   await makeLeaves(branch)
   const disks = await readBranched(sr, branch)
   const base = disks.isBaseUsed ? disks.base : undefined
@@ -53,10 +55,12 @@ export async function dropUnusedBase({ branch, base }: Made): Promise<void> {
     if (isAttached) await sr.references.get(branch.base, 'count')
     return
   }
+  const volume = volumeOf(branch.type, branch.base)
+  // A host that kept it mapped would keep its extents mapped when they are another volume's.
+  await sr.tellHosts(otherHosts, dropActions(branch.base, volume))
+  await sr.group.remove(volume)
   await sr.activator.removed(branch.base)
-  await sr.group.remove(volumeOf(branch.type, branch.base))
   await forgetVdi(sr.context.xapi, branch.base)
-  await sr.tellHosts(otherHosts, [{ action: 'cleanupLockAndRefcount', uuid: branch.base }])
 }
 
 interface Branched {

@@ -107,7 +107,10 @@ export class LvmBench {
         scan: (uuids?: string[]) => scanVhds(group, uuids === undefined ? {} : { uuids }),
         inflate: (uuid: string, bytes: number) => inflate(tools, uuid, bytes),
         deflate: (volume: string, bytes: number) => deflate(tools, volume, bytes),
-        undoInflate: (uuid: string) => undoInflate(tools, uuid),
+        undoInflate: async (uuid: string) => {
+          await undoInflate(tools, uuid)
+          await journals.remove('inflate', uuid)
+        },
         coalesce: (path: string) => coalesce(system.files, path, limit),
         write: async (path: string, position: number, bytes: Uint8Array) => {
           const writer = await VhdLeafWriter.open(system.files, path, limit)

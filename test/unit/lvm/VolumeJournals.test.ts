@@ -73,10 +73,34 @@ describe('journals as volumes', () => {
     expect(await journals.ofType('clone')).toEqual(new Map())
   })
 
-  test('with a name that is none are refused (100)', async () => {
+  test('with a name that is none stand in the way of what they name, and of nothing else', async () => {
     const { group, journals } = oneCall(lvm)
     await group.create('clone_x', MIB, ['journaler'])
-    await expect(journals.has(ORIG)).rejects.toMatchObject({ code: 100, detail: 'bad journal name: clone_x' })
+    await group.create(`clone-${BASE}`, MIB, ['journaler'])
+    await journals.create('inflate', CLONE, '1')
+    expect(await Promise.all([ORIG, BASE, CLONE].map(id => journals.has(id)))).toEqual([false, true, true])
+    expect([...(await journals.ofType('inflate')).keys()]).toEqual([CLONE])
+    await journals.removeTorn()
+    expect(lvm.volumes.size).toBe(3)
+  })
+
+  test('tell all that they name, also inside', async () => {
+    const { group, journals } = oneCall(lvm)
+    await journals.create('clone', ORIG, PAIR)
+    expect(await journals.concerned()).toEqual({ uuids: new Set([ORIG, BASE, CLONE]), isComplete: true })
+    expect(await journals.concerned(['leaf'])).toEqual({ uuids: new Set(), isComplete: true })
+    await journals.remove('clone', ORIG)
+    await group.create(`jvhd_${CLONE}`, MIB, ['jvhd'])
+    expect(await journals.concerned()).toEqual({ uuids: new Set([CLONE]), isComplete: true })
+  })
+
+  test('with a value that names no disk may concern any', async () => {
+    const { group, journals } = oneCall(lvm)
+    await journals.create('clone', ORIG, 'nothing')
+    expect(await journals.concerned()).toEqual({ uuids: new Set([ORIG]), isComplete: false })
+    group.forget()
+    await journals.removeTorn()
+    expect(lvm.volumes.size).toBe(1)
   })
 })
 
@@ -105,14 +129,17 @@ describe('journals that never became live', () => {
     expect(lvm.takeCommands()).toEqual([])
   })
 
-  test('are told from one that cannot be read (117)', async () => {
+  test('are told from one that cannot be read, which stays and may concern any disk', async () => {
     const { group, journals } = oneCall(lvm)
     await journals.create('clone', ORIG, PAIR)
+    await group.create(`clone_${BASE}_1`, MIB, ['journaler'])
     group.forget()
     await group.report()
     fs.rmSync(lvm.volumes.get(`clone_${ORIG}_1`)?.file ?? '')
-    await expect(journals.removeTorn()).rejects.toMatchObject({ code: 117 })
-    expect(lvm.volumes.size).toBe(1)
+    await journals.removeTorn()
+    expect([...lvm.volumes.keys()]).toEqual([`clone_${ORIG}_1`])
+    expect(await journals.ofType('clone')).toEqual(new Map())
+    expect(await journals.concerned()).toEqual({ uuids: new Set([ORIG]), isComplete: false })
   })
 })
 
