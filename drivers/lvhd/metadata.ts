@@ -1,5 +1,5 @@
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
-import { kindOf } from '../../lib/lvhd/names.ts'
+import { kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
 import { epoch, nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
@@ -25,6 +25,8 @@ export async function ensureMetadata(sr: LvhdFamilySR): Promise<void> {
  */
 export async function synchroniseMetadata(sr: LvhdFamilySR): Promise<void> {
   try {
+    // As long as the SR is attached the reference expects it mapped.
+    await sr.group.activate([METADATA_VOLUME])
     const { sr: stored, vdis } = await sr.metadata.read()
     await setSrConfig(sr, { allocation: stored.allocation, use_vhd: 'true' })
     const [types, kept] = [await typesOfDisks(sr), await keptWithoutDisk(sr)]

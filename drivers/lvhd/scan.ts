@@ -27,13 +27,14 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   await writeStatistics(sr, allocation, await sr.capacity())
   const srRef = await sr.srRef()
   const entries = (await sr.isLegacy()) ? undefined : (await sr.metadata.read()).vdis
-  if (entries !== undefined) await introduceKnown(sr, vdis, entries)
+  const recorded = new Set([...(await xapi.vdiRecordsOfSr(srRef)).values()].map(record => record.uuid))
+  if (entries !== undefined) await introduceKnown(sr, vdis, { entries, recorded })
   const kept = new Set([...(await keptWithoutDisk(sr)), ...hiddenBelowUnreadable(disks)])
   await synchronise(xapi, srRef, vdis, uuid => kept.has(uuid))
   if (entries !== undefined) {
     const records = await xapi.vdiRecordsOfSr(srRef)
     await linkSnapshots(sr, records, entries)
-    await followRecords(sr, vdis, { records, entries, kept })
+    await followRecords(sr, vdis, { records, entries, kept, recorded })
   }
   await gc.kick(sr.uuid)
 }
@@ -118,14 +119,13 @@ function hiddenBelowUnreadable({ disks, unreadable }: Disks): string[] {
 async function introduceKnown(
   sr: LvhdFamilySR,
   vdis: readonly ScannedVdi[],
-  entries: ReadonlyMap<string, MetadataVdi>,
+  { entries, recorded }: Pick<Known, 'entries' | 'recorded'>,
 ): Promise<void> {
   const { xapi } = sr.context
   const srRef = await sr.srRef()
-  const known = new Set([...(await xapi.vdiRecordsOfSr(srRef)).values()].map(record => record.uuid))
   for (const vdi of vdis) {
     const entry = entries.get(vdi.uuid)
-    if (entry === undefined || known.has(vdi.uuid)) continue
+    if (entry === undefined || recorded.has(vdi.uuid)) continue
     const { nameLabel, nameDescription, type, readOnly, isASnapshot, snapshotTime, metadataOfPool } = entry
     const ref = await introduce(
       xapi,
@@ -162,18 +162,24 @@ interface Known {
   readonly entries: ReadonlyMap<string, MetadataVdi>
   /** Whose entries stay in any case. */
   readonly kept: ReadonlySet<string>
+  /** Uuids of the disks that the database knew before the scan. */
+  readonly recorded: ReadonlySet<string>
 }
 
-/** Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. */
+/**
+ * Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. One that this scan has
+ * found waits for the next: whoever made it may be about to name it.
+ */
 async function followRecords(
   sr: LvhdFamilySR,
   vdis: readonly ScannedVdi[],
-  { records, entries, kept }: Known,
+  { records, entries, kept, recorded }: Known,
 ): Promise<void> {
   const onStorage = new Set(vdis.map(vdi => vdi.uuid))
   for (const uuid of entries.keys()) if (!onStorage.has(uuid) && !kept.has(uuid)) await sr.metadata.delete(uuid)
   for (const record of records.values()) {
-    if (!onStorage.has(record.uuid) || entries.has(record.uuid) || record.type === 'cbt_metadata') continue
+    if (entries.has(record.uuid) || !recorded.has(record.uuid)) continue
+    if (!onStorage.has(record.uuid) || record.type === 'cbt_metadata') continue
     if (await sr.metadata.hasRoom()) await sr.metadata.add(metadataOf(record, records))
     else sr.context.log.warn(`the metadata volume of SR ${sr.uuid} has no room for VDI ${record.uuid}`)
   }

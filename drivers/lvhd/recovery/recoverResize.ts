@@ -1,4 +1,4 @@
-import { deflate, inflate } from '../../../lib/lvhd/inflate.ts'
+import { deflate } from '../../../lib/lvhd/inflate.ts'
 import { resizeJournalVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
@@ -6,7 +6,8 @@ import { refreshActions } from '../slaves.ts'
 
 /**
  * Undoes an interrupted resize of a VHD whose tables had to grow, from the journal that the VHD tool keeps in a volume of
- * its own (spec lvhd 16.1, vhd 9). Where the tool cannot, but the disk is whole, nothing had been changed.
+ * its own (spec lvhd 16.1, vhd 9). Where the tool cannot, but the disk is whole, nothing had been changed. The volume is not
+ * grown for it, as the reference does: it was grown before the tables, and a disk in between cannot be told its size.
  * @throws VhdError where the disk is neither; the journal stays
  */
 export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<void> {
@@ -27,8 +28,6 @@ async function revert(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { group } = sr
   const tools = await sr.tools()
   const path = group.path(vhdVolume(uuid))
-  // The undo may write behind what the volume was cut to.
-  await inflate(tools, uuid, fullVhdVolumeSize(await tools.vhd.virtualSize(path)))
   try {
     // Of what the reference's tool leaves, ours also finishes what had been committed.
     const embedded = sr.context.embeddedVhd({ group: group.name })

@@ -234,10 +234,27 @@ describe('a disk whose tables were being moved by vhd-util', () => {
   })
 })
 
+describe('a snapshot that is being taken back', () => {
+  test.each(['before', 'after'])('and stopped %s that, is taken back by the next command', async moment => {
+    const disk = await world.createVdi('disk', 16)
+    await world.write(disk, 1, 0, 2)
+    const [content, volumes] = [await world.content(disk.uuid), await volumeNames()]
+    await world.start(`LVHDRT_clone_vdi_after_first_snap=EIO,LVHDRT_clone_vdi_${moment}_undo_clone`)
+    await world.failure('VDI.snapshot', disk.ref)
+    expect((await volumeNames()).filter(name => name.startsWith('clone_'))).toHaveLength(1)
+    await world.start()
+    await world.scan()
+    expect(await world.content(disk.uuid)).toEqual(content)
+    expect(await volumeNames()).toEqual(volumes)
+    await expectConsistent(world, moment)
+  })
+})
+
 describe('a raw disk in a snapshot', () => {
   test.each([
     ['LVHDRT_clone_vdi_after_create_journal', 'aio'],
     ['LVHDRT_clone_vdi_after_shrink_parent', 'aio'],
+    ['LVHDRT_clone_vdi_after_lvcreate', 'aio'],
     ['LVHDRT_clone_vdi_after_first_snap', 'aio'],
     ['LVHDRT_clone_vdi_after_parent_hidden', 'vhd'],
     ['LVHDRT_clone_vdi_before_remove_journal', 'vhd'],
