@@ -192,12 +192,12 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
-  /** Makes a second host in the pool, one that is up or one that is down, and returns its reference. */
-  async addHost({ live = false } = {}): Promise<string> {
+  /** Makes a second host in the pool and returns its reference. */
+  async addHost(): Promise<string> {
     const [ref, metrics] = [`OpaqueRef:${crypto.randomUUID()}`, `OpaqueRef:${crypto.randomUUID()}`]
     await this.edit(objects => {
       Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true, metrics } })
-      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live } })
+      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live: true } })
     })
     return ref
   }
@@ -210,6 +210,13 @@ export class World {
       }
     })
     return snapshot
+  }
+
+  /** The database is one that has never heard of the SR's disks. */
+  async loseRecords(): Promise<void> {
+    await this.edit(objects => {
+      objects['VDI'] = {}
+    })
   }
 
   async revert(snapshot: Disk): Promise<void> {
