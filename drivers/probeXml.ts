@@ -8,7 +8,7 @@ export function probeDocument(root: ProbeElement): string {
 
 function lines([name, content]: ProbeElement, depth: number): string[] {
   const indent = '\t'.repeat(depth)
-  if (content.length === 0) return [`${indent}<${name}/>`]
+  if (content.length === 0 && typeof content !== 'string') return [`${indent}<${name}/>`]
   if (typeof content === 'string') return [`${indent}<${name}>${escaped(content)}</${name}>`]
   return [`${indent}<${name}>`, ...content.flatMap(child => lines(child, depth + 1)), `${indent}</${name}>`]
 }

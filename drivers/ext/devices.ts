@@ -38,7 +38,9 @@ export async function refuseTaken(context: Context, devices: readonly string[], 
 export async function refuseUnusable(context: Context, device: string): Promise<void> {
   const root = await rootDisk(context)
   const real = await realpath(context, device)
-  if (root !== undefined && [root, partition(root, 1), partition(root, 2)].includes(real)) throw new SmError('Rootdev')
+  if (root !== undefined && [root, partition(root, 1), partition(root, 2)].includes(real)) {
+    throw new SmError('Rootdev', `Device ${device} contains core system files, please use another device`)
+  }
   const missing = new SmError('InvalidDev', `Device ${device} does not exist`)
   const stat = await context.system.files.stat(device).catch((error: unknown) => {
     throw isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') ? missing : error

@@ -11,7 +11,7 @@ import type { VdiInfo } from '../VDI.ts'
 import { findVolume } from './disks.ts'
 import type { LvhdVDI } from './LvhdVDI.ts'
 import { unfinishedVolume } from './layout.ts'
-import { metadataOf } from './metadata.ts'
+import { metadataOfNew } from './metadata.ts'
 
 interface NewDisk {
   readonly type: VdiType
@@ -132,7 +132,7 @@ async function addEntry(vdi: LvhdVDI, request: Request): Promise<void> {
   const { xapi } = sr.context
   const ref = await findVdi(xapi, vdi.uuid)
   if (ref === undefined) return
-  const entry = metadataOf(await xapi.vdiGetRecord(ref), new Map())
+  const entry = metadataOfNew(await xapi.vdiGetRecord(ref))
   await sr.metadata.add({ ...entry, snapshotOf: await uuidOf(vdi, parseCreateArguments(request.args).snapshotOf) })
 }
 

@@ -1,6 +1,7 @@
 import { JOURNAL_TAG, kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
 import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
+import { forgetVdi } from '../records.ts'
 import { readDisks, requireReadable, type Disks } from './disks.ts'
 import type { LvhdFamilySR } from './LvhdFamilySR.ts'
 import { isUnfinished, parseUnknownDisk } from './layout.ts'
@@ -18,7 +19,10 @@ export async function emptyGroup(sr: LvhdFamilySR): Promise<void> {
   const left = [...volumes.values()].filter(volume => isDisk(volume) && !garbage.includes(volume.name))
   const [first] = left
   if (first !== undefined) throw new SmError('SRNotEmpty', `VDIs still exist in SR: ${first.name}`)
-  for (const name of garbage) await sr.group.remove(name)
+  for (const name of garbage) {
+    await sr.group.remove(name)
+    await forgetVdi(sr.context.xapi, name.slice(name.indexOf('-') + 1))
+  }
   const others = [...(await sr.group.report()).volumes.values()].filter(isOwn)
   for (const { name } of others) await sr.group.remove(name)
   await sr.metadata.remove()

@@ -1,5 +1,5 @@
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
-import { kindOf } from '../../lib/lvhd/names.ts'
+import { kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
 import { epoch, nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
@@ -25,6 +25,8 @@ export async function ensureMetadata(sr: LvhdFamilySR): Promise<void> {
  */
 export async function synchroniseMetadata(sr: LvhdFamilySR): Promise<void> {
   try {
+    // As long as the SR is attached the reference expects it mapped.
+    await sr.group.activate([METADATA_VOLUME])
     const { sr: stored, vdis } = await sr.metadata.read()
     await setSrConfig(sr, { allocation: stored.allocation, use_vhd: 'true' })
     const [types, kept] = [await typesOfDisks(sr), await keptWithoutDisk(sr)]
@@ -51,7 +53,10 @@ export async function updateMetadataOfSr(sr: LvhdFamilySR): Promise<void> {
   await sr.metadata.updateSr({ nameLabel, nameDescription })
 }
 
-/** What the metadata volume says of a disk with this record; `records`: to find what it is a snapshot of. */
+/**
+ * What the metadata volume says of a disk with this record; `records`: to find what it is a snapshot of. A time or a pool
+ * that is not set is written as the database has it, as the reference does where it copies a record.
+ */
 export function metadataOf(record: VdiRecord, records: ReadonlyMap<Ref, VdiRecord>): MetadataVdi {
   return {
     uuid: record.uuid,
@@ -59,12 +64,22 @@ export function metadataOf(record: VdiRecord, records: ReadonlyMap<Ref, VdiRecor
     nameDescription: record.name_description,
     isASnapshot: record.is_a_snapshot,
     snapshotOf: records.get(record.snapshot_of)?.uuid ?? '',
-    snapshotTime: record.snapshot_time === epoch ? '' : record.snapshot_time,
+    snapshotTime: record.snapshot_time,
     type: record.type,
     vdiType: record.sm_config['vdi_type'] ?? 'vhd',
     readOnly: record.read_only,
     managed: record.managed,
-    metadataOfPool: record.metadata_of_pool === nullRef ? '' : record.metadata_of_pool,
+    metadataOfPool: record.metadata_of_pool,
+  }
+}
+
+/** The same without a time and a pool that are not set: what the reference writes of a disk that it has just made. */
+export function metadataOfNew(record: VdiRecord): MetadataVdi {
+  const entry = metadataOf(record, new Map())
+  return {
+    ...entry,
+    snapshotTime: entry.snapshotTime === epoch ? '' : entry.snapshotTime,
+    metadataOfPool: entry.metadataOfPool === nullRef ? '' : entry.metadataOfPool,
   }
 }
 

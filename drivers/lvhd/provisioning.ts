@@ -20,14 +20,14 @@ export function isDeflated({ type, volume, virtualSize }: Disk): boolean {
 }
 
 /**
- * Gives the volume of a disk that is to be written to its full size, on whichever host that may be done. The SR is waited
+ * Gives the volume of a disk that is to be written to its full size, on whichever host that may be done. Records follow with
+ * the next scan. The SR is waited
  * for with a limit: who activates holds the lock of the VDI, which comes after that of the SR.
  * @throws SmError LVMProvisionAttach; HeldUpError where the SR stays busy
  */
 export async function provision(vdi: LvhdVDI): Promise<void> {
   try {
     await (vdi.sr.context.request.isMaster ? provisionHere(vdi) : askMaster(vdi, 'attach'))
-    await recordUtilisation(vdi)
   } catch (error) {
     if (error instanceof HeldUpError) throw error
     const detail = error instanceof Error ? error.message : String(error)
@@ -35,7 +35,7 @@ export async function provision(vdi: LvhdVDI): Promise<void> {
   }
 }
 
-/** As `provision`, on the master, without a word in records. @throws HeldUpError; SmError SRNoSpace, VDIUnavailable; LvmError, VhdError */
+/** As `provision`, on the master. @throws HeldUpError; SmError SRNoSpace, VDIUnavailable; LvmError, VhdError */
 export async function provisionHere(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
   await underSrLock(sr, async () => {
@@ -56,14 +56,13 @@ export async function giveBack(vdi: LvhdVDI): Promise<void> {
   try {
     if (!request.isMaster) await askMaster(vdi, 'detach')
     else await giveBackHere(vdi)
-    await recordUtilisation(vdi)
   } catch (error) {
     sr.group.forget()
     log.warn(`VDI ${vdi.uuid} keeps its room: ${String(error)}`)
   }
 }
 
-/** As `giveBack`, on the master, without a word in records. @throws HeldUpError, LvmError, VhdError */
+/** As `giveBack`, on the master. @throws HeldUpError, LvmError, VhdError */
 export async function giveBackHere(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
   await underSrLock(sr, async () => {
@@ -79,9 +78,8 @@ export async function giveBackHere(vdi: LvhdVDI): Promise<void> {
 
 /** Whether a disk is one of those that give room back when they are closed. */
 export async function givesRoomBack({ sr, uuid }: LvhdVDI, disk: Disk): Promise<boolean> {
-  // With xapi not there nobody can be told of it.
-  if (sr.context.request.sessionRef === undefined) return false
-  if (disk.type !== 'vhd' || isDeflated(disk)) return false
+  // With xapi not there nobody can say which kind of SR or disk it is.
+  if (sr.context.request.sessionRef === undefined || disk.type !== 'vhd' || isDeflated(disk)) return false
   if ((await sr.allocation()) === 'thin') return true
   const { xapi } = sr.context
   return xapi.vdiGetIsASnapshot(await xapi.vdiGetByUuid(uuid))
@@ -108,14 +106,6 @@ async function enlarge(sr: LvhdFamilySR, { uuid, volume, virtualSize }: Disk): P
     if (isLvmError(error, 'noSpace')) throw new SmError('SRNoSpace', undefined, { cause: error })
     throw error
   }
-}
-
-async function recordUtilisation(vdi: LvhdVDI): Promise<void> {
-  const { sr, uuid } = vdi
-  const { xapi } = sr.context
-  const { volume } = await vdi.requireVolume()
-  await xapi.vdiSetPhysicalUtilisation(await xapi.vdiGetByUuid(uuid), volume.size)
-  await xapi.srSetPhysicalUtilisation(await sr.srRef(), (await sr.capacity()).utilisation)
 }
 
 /** Only the master changes LVM's metadata. @throws HeldUpError where the SR is busy there, Error, XapiError */

@@ -1,8 +1,9 @@
 import type { Concerned } from '../../lib/journal/VolumeJournals.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
-import type { VdiRecord } from '../../lib/xapi/SmXapi.ts'
+import { nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
+import { isUuid } from '../../lib/smapi/members.ts'
 import { findVdi, introduce, synchronise, type ScannedVdi } from '../records.ts'
 import { writeStatistics } from '../statistics.ts'
 import { readDisks, requireReadable, type Disk, type Disks } from './disks.ts'
@@ -20,27 +21,33 @@ export async function scanSr(sr: LvhdFamilySR): Promise<void> {
   requireReadable(sr, disks, pending.uuids)
   const logs = await changeLogs(sr)
   const vdis = await withoutUnsettled(sr, scannedVdis(disks, logs), pending)
-  const allocation = [...disks.disks.values()]
+  const allocation = namedDisks(disks)
     .filter(disk => !disk.hidden)
     .reduce((sum, { volume }) => sum + volume.size, 0)
   await writeStatistics(sr, allocation, await sr.capacity())
   const srRef = await sr.srRef()
   const entries = (await sr.isLegacy()) ? undefined : (await sr.metadata.read()).vdis
-  if (entries !== undefined) await introduceKnown(sr, vdis, entries)
+  const recorded = new Set([...(await xapi.vdiRecordsOfSr(srRef)).values()].map(record => record.uuid))
+  if (entries !== undefined) await introduceKnown(sr, vdis, { entries, recorded })
   const kept = new Set([...(await keptWithoutDisk(sr)), ...hiddenBelowUnreadable(disks)])
   await synchronise(xapi, srRef, vdis, uuid => kept.has(uuid))
   if (entries !== undefined) {
     const records = await xapi.vdiRecordsOfSr(srRef)
     await linkSnapshots(sr, records, entries)
-    await followRecords(sr, vdis, { records, entries, kept })
+    await followRecords(sr, vdis, { records, entries, kept, recorded })
   }
   await gc.kick(sr.uuid)
+}
+
+/** Without those that are named otherwise than by a uuid, as a leaf that is being replaced: the database takes no such name. */
+function namedDisks({ disks }: Pick<Disks, 'disks'>): Disk[] {
+  return [...disks.values()].filter(disk => isUuid(disk.uuid))
 }
 
 /** The VDIs that records are kept for: all but hidden leaves, which wait for the collector, and logs without a disk. */
 function scannedVdis({ disks }: Disks, logs: ReadonlyMap<string, number>): ScannedVdi[] {
   const parents = new Set([...disks.values()].flatMap(disk => disk.parent ?? []))
-  const shown = [...disks.values()].filter(disk => !disk.hidden || parents.has(disk.uuid))
+  const shown = namedDisks({ disks }).filter(disk => !disk.hidden || parents.has(disk.uuid))
   const vdis = shown.map(disk => scannedVdi(disk, { isParent: parents.has(disk.uuid), hasLog: logs.has(disk.uuid) }))
   for (const [uuid, size] of logs) if (!disks.has(uuid)) vdis.push(logOnlyVdi(uuid, size))
   return vdis
@@ -112,14 +119,13 @@ function hiddenBelowUnreadable({ disks, unreadable }: Disks): string[] {
 async function introduceKnown(
   sr: LvhdFamilySR,
   vdis: readonly ScannedVdi[],
-  entries: ReadonlyMap<string, MetadataVdi>,
+  { entries, recorded }: Pick<Known, 'entries' | 'recorded'>,
 ): Promise<void> {
   const { xapi } = sr.context
   const srRef = await sr.srRef()
-  const known = new Set([...(await xapi.vdiRecordsOfSr(srRef)).values()].map(record => record.uuid))
   for (const vdi of vdis) {
     const entry = entries.get(vdi.uuid)
-    if (entry === undefined || known.has(vdi.uuid)) continue
+    if (entry === undefined || recorded.has(vdi.uuid)) continue
     const { nameLabel, nameDescription, type, readOnly, isASnapshot, snapshotTime, metadataOfPool } = entry
     const ref = await introduce(
       xapi,
@@ -129,7 +135,7 @@ async function introduceKnown(
         name_description: nameDescription,
         is_a_snapshot: isASnapshot,
         ...(snapshotTime === '' ? {} : { snapshot_time: snapshotTime }),
-        ...(metadataOfPool === '' ? {} : { metadata_of_pool: metadataOfPool }),
+        ...(['', nullRef].includes(metadataOfPool) ? {} : { metadata_of_pool: metadataOfPool }),
       },
     )
     sr.context.log.info(`VDI ${vdi.uuid} is known again as ${ref}`)
@@ -156,18 +162,24 @@ interface Known {
   readonly entries: ReadonlyMap<string, MetadataVdi>
   /** Whose entries stay in any case. */
   readonly kept: ReadonlySet<string>
+  /** Uuids of the disks that the database knew before the scan. */
+  readonly recorded: ReadonlySet<string>
 }
 
-/** Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. */
+/**
+ * Entries of disks that are gone go too; a disk without an entry gets one, as far as there is room. One that this scan has
+ * found waits for the next: whoever made it may be about to name it.
+ */
 async function followRecords(
   sr: LvhdFamilySR,
   vdis: readonly ScannedVdi[],
-  { records, entries, kept }: Known,
+  { records, entries, kept, recorded }: Known,
 ): Promise<void> {
   const onStorage = new Set(vdis.map(vdi => vdi.uuid))
   for (const uuid of entries.keys()) if (!onStorage.has(uuid) && !kept.has(uuid)) await sr.metadata.delete(uuid)
   for (const record of records.values()) {
-    if (!onStorage.has(record.uuid) || entries.has(record.uuid) || record.type === 'cbt_metadata') continue
+    if (entries.has(record.uuid) || !recorded.has(record.uuid)) continue
+    if (!onStorage.has(record.uuid) || record.type === 'cbt_metadata') continue
     if (await sr.metadata.hasRoom()) await sr.metadata.add(metadataOf(record, records))
     else sr.context.log.warn(`the metadata volume of SR ${sr.uuid} has no room for VDI ${record.uuid}`)
   }

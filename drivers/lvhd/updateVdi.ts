@@ -1,6 +1,5 @@
 import { hasIllegalXmlChar } from '../../lib/smapi/labels.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { epoch, nullRef } from '../../lib/xapi/SmXapi.ts'
 import type { LvhdVDI } from './LvhdVDI.ts'
 
 /**
@@ -19,7 +18,7 @@ export async function updateVdi(vdi: LvhdVDI): Promise<void> {
   await sr.metadata.update(vdi.uuid, {
     nameLabel: record.name_label,
     nameDescription: record.name_description,
-    snapshotTime: record.snapshot_time === epoch ? '' : record.snapshot_time,
-    metadataOfPool: record.metadata_of_pool === nullRef ? '' : record.metadata_of_pool,
+    snapshotTime: record.snapshot_time,
+    metadataOfPool: record.metadata_of_pool,
   })
 }

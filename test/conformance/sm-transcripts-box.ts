@@ -12,14 +12,18 @@ import type { XapiValue } from '../../lib/xapi/XapiClient.ts'
 
 export const HOST_REF = 'OpaqueRef:host-0001'
 export const SR_REF = 'OpaqueRef:sr-0006'
+const POOL_REF = 'OpaqueRef:pool-0002'
 const HOST_UUID = 'bb000000-0000-4000-8000-000000000001'
 const CONTROL_DOMAIN_UUID = 'bb000000-0000-4000-8000-0000000000d0'
 
 /** The SR that a recording is about, and what its placeholders stand for here. */
 export interface BoxSr {
   readonly uuid: string
-  readonly plugin: 'FileSR' | 'EXTSR' | 'NFSSR'
+  readonly plugin: 'FileSR' | 'EXTSR' | 'NFSSR' | 'LVHDSR'
   readonly type: string
+  readonly label?: string
+  /** The disk that the host's inventory names as its own. */
+  readonly rootDisk?: string
   readonly deviceConfig: Readonly<Record<string, string>>
   readonly places: readonly (readonly [recorded: string, ours: string])[]
   /** How the plugin is run; by default as a process. */
@@ -77,6 +81,11 @@ export class Box {
   /** Recorded paths and ours. */
   get places(): BoxSr['places'] {
     return [...this.#sr.places, ['', this.paths.root]]
+  }
+
+  /** Whether the SR's disks are volumes and no files. */
+  get isVolumeGroup(): boolean {
+    return this.#sr.plugin === 'LVHDSR'
   }
 
   /** The SR's files: while it is attached, or of a file SR always. */
@@ -168,7 +177,8 @@ export class Box {
       VM: {
         'OpaqueRef:vm-0003': { uuid: CONTROL_DOMAIN_UUID, is_control_domain: true, resident_on: HOST_REF },
       },
-      SR: { [SR_REF]: { uuid: this.srUuid, type: this.#sr.type } },
+      pool: { [POOL_REF]: { master: HOST_REF } },
+      SR: { [SR_REF]: { uuid: this.srUuid, type: this.#sr.type, name_label: this.#sr.label ?? '' } },
       PBD: { 'OpaqueRef:pbd-0007': { host: HOST_REF, SR: SR_REF, device_config: this.#sr.deviceConfig } },
     }
     const state = path.join(this.paths.toolstackState, 'toolstack')
@@ -178,8 +188,13 @@ export class Box {
       JSON.stringify({ format: 1, generation: 0, plugins: {}, objects }),
     )
     await fs.mkdir(path.dirname(this.paths.inventory), { recursive: true })
-    const inventory = `INSTALLATION_UUID='${HOST_UUID}'\nCONTROL_DOMAIN_UUID='${CONTROL_DOMAIN_UUID}'\n`
-    await fs.writeFile(this.paths.inventory, inventory)
+    const inventory = {
+      INSTALLATION_UUID: HOST_UUID,
+      CONTROL_DOMAIN_UUID,
+      ...(this.#sr.rootDisk === undefined ? {} : { PRIMARY_DISK: this.#sr.rootDisk }),
+    }
+    const lines = Object.entries(inventory).map(([name, value]) => `${name}='${value}'\n`)
+    await fs.writeFile(this.paths.inventory, lines.join(''))
   }
 
   async #mounts(): Promise<string[]> {

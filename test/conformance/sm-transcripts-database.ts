@@ -37,13 +37,14 @@ export function changesBetween(before: Database, after: Database): Changes {
 }
 
 /**
- * Changes in one form, to be compared: without what is incidental (references, moments) or depends on the file system.
- * A message is known by its name.
+ * Changes in one form, to be compared: without what is incidental (references, moments), or depends on the file system
+ * unless it is asked for. A message is known by its name.
  */
-export function comparable(changes: Changes): Changes {
+export function comparable(changes: Changes, { withCapacity = false } = {}): Changes {
   const { SR = {}, VDI = {}, message = {} } = changes
+  const hidden = withCapacity ? [] : CAPACITY
   return {
-    SR: dropEmpty(Object.entries(SR).map(([key, fields]) => [key, fields && without(fields, CAPACITY)])),
+    SR: dropEmpty(Object.entries(SR).map(([key, fields]) => [key, fields && without(fields, hidden)])),
     VDI: Object.fromEntries(Object.entries(VDI).map(([key, fields]) => [key, fields && without(fields, ['ref'])])),
     message: Object.fromEntries(
       Object.values(message).map(fields => [String(fields?.['name']), fields && messageContract(fields)]),

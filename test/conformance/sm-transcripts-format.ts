@@ -22,10 +22,11 @@ export interface Step {
   readonly state?: State | 'unchanged'
 }
 
-/** Only XenAPI calls are looked at: `x` the method, `a` its arguments without the session. */
+/** Only XenAPI calls are looked at: `x` the method, `a` its arguments without the session, `r` the result. */
 export interface TraceEvent {
   readonly x?: string
   readonly a?: readonly unknown[]
+  readonly r?: unknown
 }
 
 /** Class, then `+uuid` (the record), `-uuid` (null) or `~uuid` (the changed fields). */
@@ -39,6 +40,26 @@ export interface State {
   readonly files?: Readonly<Record<string, FileFacts>>
   /** The SR's location, where it is not mounted. */
   readonly files_unattached?: Readonly<Record<string, FileFacts>>
+  /** Paths of what is in the host's volatile directories, ` = ` and content after those of small files. */
+  readonly run?: readonly string[]
+  /** The SR's volume group, of an SR that has one. */
+  readonly vg?: {
+    readonly vg: { readonly vg_size: string; readonly vg_free: string }
+    readonly lvs: Readonly<Record<string, VolumeFacts>>
+  }
+}
+
+export interface VolumeFacts {
+  /** Bytes. */
+  readonly size: number
+  /** As `lvs` prints them. */
+  readonly attr: string
+  readonly tags: string
+  readonly vhd?: Fields
+  /** Text of a journal that has some. */
+  readonly journal?: string
+  /** The metadata volume, without the padding of sectors. */
+  readonly mgt?: { readonly sectors: readonly string[] }
 }
 
 export interface FileFacts {
@@ -62,8 +83,10 @@ export interface Content {
   readonly label: string
   readonly sha256: string
   readonly virtual_size: number
-  /** Names of the images, leaf first. */
-  readonly chain: readonly string[]
+  /** Names of the images, leaf first; of a file SR. */
+  readonly chain?: readonly string[]
+  /** Number of images; of a volume group. */
+  readonly depth?: number
 }
 
 const FIXTURES = path.join(projectRoot, 'test/fixtures/sm-transcripts')

@@ -1,4 +1,6 @@
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+/** In a name of the device-mapper. */
+const DOUBLED_UUID = /[0-9a-f]{8}(?:--[0-9a-f]{4}){3}--[0-9a-f]{12}/g
 const VDI_REF = /OpaqueRef:vdi-\d+/g
 const SESSION_REF = /OpaqueRef:session-\d+/g
 
@@ -52,7 +54,9 @@ export class Names {
   /** Text of ours, in recorded names. */
   toRecorded(text: string): string {
     const placed = this.#places.reduce((result, [recorded, ours]) => result.replaceAll(ours, recorded), text)
-    return placed.replace(UUID, uuid => this.recordedUuid(uuid))
+    return placed
+      .replace(UUID, uuid => this.recordedUuid(uuid))
+      .replace(DOUBLED_UUID, uuid => this.recordedUuid(uuid.replaceAll('--', '-')).replaceAll('-', '--'))
   }
 
   /** Every text in a value, keys included, in recorded names. */

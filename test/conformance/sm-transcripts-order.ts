@@ -1,6 +1,8 @@
 /** One line of an effect trace: number, kind, what. */
 const EFFECT = /^\d+ (file|xapi|process|lock|mount) (.*)$/
-const CHANGES_DISK = /^(?:create|write|truncate|link|rename|unlink) .*\.(?:vhd|raw)(?:\.new)?(?: |$)/
+const CHANGES_FILE = /^(?:create|write|truncate|link|rename|unlink) .*\.(?:vhd|raw)(?:\.new)?(?: |$)/
+const CHANGES_VOLUME = /^(?:lvcreate|lvrename|lvremove|lvresize|lvchange (?:-p|--addtag|--deltag)) /
+const WRITES_VOLUME = /^(?:write|punch) \/dev\/VG_XenStorage-[^ ]*\/VHD-/
 
 /**
  * What is wrong with the order in which a command that succeeded changed disks and records, where others can see it: a
@@ -8,7 +10,7 @@ const CHANGES_DISK = /^(?:create|write|truncate|link|rename|unlink) .*\.(?:vhd|r
  */
 export function orderProblems(command: string, trace: string): string[] {
   const effects = trace.split('\n').map(line => EFFECT.exec(line)?.slice(1) ?? ['', ''])
-  const disk = positions(effects, ([kind = '', what = '']) => kind === 'file' && CHANGES_DISK.test(what))
+  const disk = positions(effects, ([kind = '', what = '']) => changesDisk(kind, what))
   const call = (method: string) => positions(effects, ([kind, what]) => kind === 'xapi' && what === method)
   const [first = Infinity, last = -Infinity] = [disk[0], disk.at(-1)]
   const problems: string[] = []
@@ -21,6 +23,11 @@ export function orderProblems(command: string, trace: string): string[] {
   if (!(paused < first)) problems.push('a disk changed before it was paused')
   if (!(resumed > last)) problems.push('a disk changed after it was resumed')
   return problems
+}
+
+function changesDisk(kind: string, what: string): boolean {
+  if (kind === 'process') return CHANGES_VOLUME.test(what)
+  return kind === 'file' && (CHANGES_FILE.test(what) || WRITES_VOLUME.test(what))
 }
 
 function positions(effects: readonly (readonly string[])[], wanted: (effect: readonly string[]) => boolean): number[] {

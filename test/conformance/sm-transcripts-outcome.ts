@@ -7,6 +7,7 @@ import { comparable } from './sm-transcripts-database.ts'
 import type { Changes, FileFacts, State, Step } from './sm-transcripts-format.ts'
 import type { Names } from './sm-transcripts-names.ts'
 import { decodeVhd } from './sm-transcripts-vhd.ts'
+import { groupFacts, inactive, recordedGroup, referencesOf, type GroupFacts } from './sm-transcripts-volumes.ts'
 
 /** What a step did, as far as it is a contract, in recorded names. */
 export interface Outcome {
@@ -22,20 +23,35 @@ export interface Outcome {
   /** Undefined where the recording does not tell. */
   readonly mounted: boolean | undefined
   readonly files: Readonly<Record<string, FileFacts>> | undefined
+  /** Of an SR that has one, while it has. */
+  readonly group: GroupFacts | undefined
+  /** Who holds which volumes active: content of the refcount files, by uuid. Undefined where the recording does not tell. */
+  readonly references: Readonly<Record<string, string>> | undefined
 }
 
 /** `before`: the state that `unchanged` refers to. */
-export function recordedOutcome(step: Step, before: State | undefined, srUuid: string): Outcome {
+export function recordedOutcome(step: Step, before: State | undefined, { srUuid, isVolumeGroup }: Box): Outcome {
   const state = step.state === 'unchanged' ? before : step.state
-  return {
+  const outcome: Outcome = {
     exitCode: 0,
     stderr: step.stderr ?? '',
     ...answerFacts(step.response),
-    changes: comparable(step.db),
-    pauses: step.trace.filter(({ x }) => x === 'host.call_plugin').map(({ a }) => a?.slice(2)),
+    changes: comparable(step.db, { withCapacity: isVolumeGroup }),
+    pauses: step.trace
+      .filter(({ x, a }) => x === 'host.call_plugin' && a?.[1] === 'tapdisk-pause')
+      .map(({ a }) => a?.slice(2)),
     mounted: state?.mounts.some(([, point]) => point?.endsWith(`/${srUuid}`) === true),
     files: state === undefined ? undefined : recordedFiles(state),
+    group: state === undefined ? undefined : recordedGroup(state),
+    references: state === undefined ? undefined : recordedReferences(state, srUuid),
   }
+  return step.fists?.includes('LVHDRT_exit') === true ? interrupted(outcome) : outcome
+}
+
+/** Of a process that ended at a given point: ours is killed there. */
+function interrupted(outcome: Outcome): Outcome {
+  const { group } = outcome
+  return { ...outcome, exitCode: null, fault: undefined, group: group && inactive(group), references: {} }
 }
 
 /** As `recordedOutcome`, of what has just been done here. `place`: the directory to list, undefined for none. */
@@ -55,10 +71,12 @@ export async function ourOutcome(
     stderr: names.toRecorded(answer.stderr),
     fault: facts.fault && [facts.fault[0], facts.fault[1] === undefined ? undefined : names.toRecorded(facts.fault[1])],
     response: names.valueToRecorded(facts.response),
-    changes: names.valueToRecorded(comparable(changes)) as Changes,
+    changes: names.valueToRecorded(comparable(changes, { withCapacity: box.isVolumeGroup })) as Changes,
     pauses: names.valueToRecorded(pauses) as unknown[],
     mounted: place === undefined ? undefined : await box.isMounted(),
     files: place === undefined ? undefined : await filesIn(place, names),
+    group: place === undefined || !box.isVolumeGroup ? undefined : await groupFacts(box, names),
+    references: place === undefined ? undefined : await ourReferences(box, names),
   }
 }
 
@@ -67,8 +85,9 @@ export function placeOf(state: State, box: Box): string {
   return state.files === undefined ? box.location : box.mountPoint
 }
 
-/** Fault or value of an answer. Throws XmlRpcError where it is none. */
+/** Fault or value of an answer, neither of a process that was killed. Throws XmlRpcError for anything else. */
 export function answerFacts(document: string): Pick<Outcome, 'fault' | 'response'> {
+  if (document === '') return { fault: undefined, response: undefined }
   const answer = decodeMethodResponse(document.trimEnd())
   if (!('fault' in answer)) return { fault: undefined, response: readable(plain(answer.value)) }
   const { code, message } = answer.fault
@@ -122,13 +141,35 @@ async function factsOf(file: string): Promise<FileFacts> {
   if (file.endsWith('.txt') || file.endsWith('.conf')) return { ...facts, content: await fs.readFile(file, 'utf8') }
   if (!file.endsWith('.vhd')) return facts
   const content = await fs.readFile(file)
-  return content.toString('latin1', content.length - 512, content.length - 504) === 'conectix'
-    ? { ...facts, vhd: decodeVhd(content) }
-    : facts
+  const { length: size } = content
+  if (content.toString('latin1', size - 512, size - 504) !== 'conectix') return facts
+  const read = (position: number, length: number) => Promise.resolve(content.subarray(position, position + length))
+  const vhd = await decodeVhd({ size, read })
+  return vhd === undefined ? facts : { ...facts, vhd }
 }
 
 function sizeOnly({ size, mode, nlink }: FileFacts): FileFacts {
   return { size: size ?? 0, mode: mode ?? '', nlink: nlink ?? 0 }
+}
+
+function recordedReferences({ run = [] }: State, srUuid: string): Record<string, string> {
+  const directory = `/run/sm/refcount/lvm-${srUuid}/`
+  const lines = run.filter(line => line.startsWith(directory) && line.includes(' = '))
+  return Object.fromEntries(
+    lines.map(line => {
+      const [name = '', content = ''] = line.slice(directory.length).split(' = ')
+      return [name, content.replace(/\\n$/, '')]
+    }),
+  )
+}
+
+async function ourReferences(box: Box, names: Names): Promise<Record<string, string>> {
+  const directory = referencesOf(box)
+  const found: Record<string, string> = {}
+  for (const name of (await listing(directory)).sort()) {
+    found[names.toRecorded(name)] = (await fs.readFile(path.join(directory, name), 'utf8')).trimEnd()
+  }
+  return found
 }
 
 async function listing(directory: string): Promise<string[]> {

@@ -11,11 +11,20 @@ import {
   type Database,
 } from './sm-transcripts-database.ts'
 import { deviationOf, type Deviation } from './sm-transcripts-deviations.ts'
-import type { Changes, Content, State, Step } from './sm-transcripts-format.ts'
-import { guestView, guestWrites } from './sm-transcripts-guest.ts'
+import {
+  readTranscript,
+  type Changes,
+  type Content,
+  type Line,
+  type State,
+  type Step,
+} from './sm-transcripts-format.ts'
+import { guestDisksOf, type GuestView } from './sm-transcripts-guest.ts'
 import { Names } from './sm-transcripts-names.ts'
 import { orderProblems } from './sm-transcripts-order.ts'
-import { ourName, prepareStep, unlistedWrites } from './sm-transcripts-out-of-band.ts'
+import { prepareVolumeStep } from './sm-transcripts-out-of-band-lvm.ts'
+import { prepareStep, unlistedWrites } from './sm-transcripts-out-of-band.ts'
+import { endInterrupted, pairJournals } from './sm-transcripts-volumes.ts'
 import { answerFacts, ourOutcome, placeOf, recordedOutcome, type Outcome } from './sm-transcripts-outcome.ts'
 
 /** A step as the reference did it and as it went here. */
@@ -38,19 +47,25 @@ export class Replay {
   #state: State | undefined
   /** Our files when they were last looked at. */
   #files: Outcome['files']
+  /** Names that snapshots and clones were given, by the number of the step that made them. */
+  readonly #labels: ReadonlyMap<number, string>
+  /** Snapshots and clones so far. */
+  #branches = 0
 
   constructor(scenario: string, box: Box) {
     this.#scenario = scenario
     this.#box = box
     this.#names = new Names(box.places)
+    this.#labels = branchLabels(readTranscript(scenario))
   }
 
   async step(step: Step): Promise<Replayed> {
     const id = `${this.#scenario} ${step.n}`
     const deviation = deviationOf(id)
-    const recorded = recordedOutcome(step, this.#state, this.#box.srUuid)
+    const recorded = recordedOutcome(step, this.#state, this.#box)
     if (typeof step.state === 'object') this.#state = step.state
-    await prepareStep(this.#box, this.#names, id)
+    const prepare = this.#box.isVolumeGroup ? prepareVolumeStep : prepareStep
+    await prepare(this.#box, this.#names, id)
     const unlisted = unlistedWrites[id]
     if (unlisted !== undefined) await this.guestWrites(memberOf(step.request, 'vdi_uuid'), [unlisted])
     const before = await readDatabase(this.#box)
@@ -58,6 +73,8 @@ export class Replay {
     const after = await readDatabase(this.#box)
     const changes = changesBetween(before, after)
     await this.#learnNames(step, { answer, changes }, deviation)
+    if (this.#box.isVolumeGroup && recorded.group !== undefined)
+      await pairJournals(this.#box, this.#names, recorded.group)
     const place = step.state === undefined || this.#state === undefined ? undefined : placeOf(this.#state, this.#box)
     const expected = deviation?.expected(recorded, this.#files) ?? recorded
     const ours = comparedWith(expected, await ourOutcome(this.#box, this.#names, { answer, changes, place }))
@@ -68,25 +85,25 @@ export class Replay {
   }
 
   async guestWrites(vdi: string, commands: readonly string[]): Promise<void> {
-    await guestWrites(this.#box.system.files, this.#image(`${vdi}.vhd`), commands)
+    await guestDisksOf(this.#box).write(this.#names.ourUuid(vdi), commands)
   }
 
-  /** What a guest reads of a disk, in recorded names. */
-  async content({ vdi }: Content): Promise<Pick<Content, 'sha256' | 'virtual_size' | 'chain'>> {
-    const view = await guestView(this.#box.system.files, this.#image(`${vdi}.vhd`))
-    return { ...view, chain: view.chain.map(name => this.#names.toRecorded(name)) }
-  }
-
-  #image(name: string): string {
-    return path.join(this.#box.location, ourName(this.#names, name))
+  /** What a guest reads of a disk: as it was recorded, and here in recorded names. */
+  async content({ vdi, sha256, virtual_size, chain, depth }: Content): Promise<Record<'expected' | 'ours', GuestView>> {
+    const view = await guestDisksOf(this.#box).view(this.#names.ourUuid(vdi))
+    const expected = { sha256, virtual_size, ...(chain && { chain }), ...(depth && { depth }) }
+    return { expected, ours: this.#names.valueToRecorded(view) as GuestView }
   }
 
   async #execute(step: Step): Promise<Answer> {
     const request = this.#names.toOurs(step.request, this.#box.session)
-    const point = FULL_AFTER[step.fists?.[0] ?? '']
+    const [fist] = (step.fists ?? []).filter(name => name !== 'LVHDRT_exit')
+    const point = FULL_AFTER[fist ?? '']
     if (point !== undefined) return this.#executeOnFullDisk(request, point)
     await this.#takeTrace()
-    return this.#box.run(request, `trace:${this.#trace}`)
+    const answer = await this.#box.run(request, [`trace:${this.#trace}`, ...(fist === undefined ? [] : [fist])].join())
+    if (answer.stdout === '') await endInterrupted(this.#box, memberOf(request, 'vdi_ref'))
+    return answer
   }
 
   /**
@@ -137,9 +154,10 @@ export class Replay {
     const ref = refs.get(this.#names.ourUuid(made)) ?? ''
     const isSnapshot = step.cmd === 'vdi_snapshot'
     const source = memberOf(this.#names.toOurs(step.request, ''), 'vdi_ref')
-    await this.#box.call('VDI.set_name_label', ref, step.label ?? step.cmd)
+    this.#branches += 1
+    await this.#box.call('VDI.set_name_label', ref, this.#labels.get(step.n) ?? 'snap')
     await this.#box.call('VDI.set_is_a_snapshot', ref, isSnapshot)
-    await this.#box.call('VDI.set_snapshot_time', ref, '20260101T00:00:00Z')
+    await this.#box.call('VDI.set_snapshot_time', ref, `20260101T00:00:0${this.#branches}Z`)
     await this.#box.call('VDI.set_snapshot_of', ref, isSnapshot ? source : 'OpaqueRef:NULL')
   }
 
@@ -163,6 +181,17 @@ export class Replay {
     const { blocks, bsize } = await fs.statfs(this.#box.location)
     return capacityProblems(after, this.#box.srUuid, blocks * bsize)
   }
+}
+
+/** The `vdi_update` that follows a snapshot or clone reads what it has been called. */
+function branchLabels(lines: readonly Line[]): Map<number, string> {
+  const steps = lines.filter((line): line is Step => line.kind === 'step')
+  const named = steps.flatMap((step, at): [number, string][] => {
+    const [before] = steps.slice(at - 1, at)
+    const label = step.trace.find(({ x }) => x === 'VDI.get_name_label')?.r
+    return step.cmd === 'vdi_update' && before !== undefined && typeof label === 'string' ? [[before.n, label]] : []
+  })
+  return new Map(named)
 }
 
 /** A detail is compared where the other side has one: more of it does no harm. */

@@ -66,7 +66,7 @@ export class Pool {
       hostPluginDir: 'bin',
     })
     const address = { host: ADDRESS.second, port: PLUGIN_PORT }
-    const otherRef = await world.addHost({ live: true, address, otherConfig: { iscsi_iqn: NAMES.second } })
+    const otherRef = await world.addHost({ address, otherConfig: { iscsi_iqn: NAMES.second } })
     const other = await second.make('OtherHost', { url: `http://${ADDRESS.master}:${TOOLSTACK_PORT}` })
     await world.addConnection(otherRef)
     return new Pool({ master, second }, { world, other, otherRef }, { target, network, scratch })

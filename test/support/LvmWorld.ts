@@ -11,22 +11,19 @@ import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
 import { MetadataVolume } from '../../lib/lvhd/MetadataVolume.ts'
 import { kindOf } from '../../lib/lvhd/names.ts'
 import { isUnreadable, scanVhds } from '../../lib/lvhd/scan.ts'
-import { VolumeStorage } from '../../lib/lvhd/VolumeStorage.ts'
 import { Lvm } from '../../lib/lvm/Lvm.ts'
 import { groupName } from '../../lib/lvm/names.ts'
 import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import { VolumeGroup } from '../../lib/lvm/VolumeGroup.ts'
-import { usingReader, type VolumeReader } from '../../lib/lvm/VolumeReader.ts'
+import { usingReader } from '../../lib/lvm/VolumeReader.ts'
 import { makeLogger } from '../../lib/os/log.ts'
 import type { System } from '../../lib/os/system.ts'
 import { decodeRequest } from '../../lib/smapi/Request.ts'
 import { encodeMethodCall } from '../../lib/smapi/xmlrpc.ts'
-import { RawLayer } from '../../lib/vhd/RawLayer.ts'
 import { VhdChain } from '../../lib/vhd/VhdChain.ts'
-import { readVhd } from '../../lib/vhd/VhdImage.ts'
-import { readLayer, type Layer } from '../../lib/vhd/VhdLayer.ts'
 import { VhdLeafWriter } from '../../lib/vhd/VhdLeafWriter.ts'
 import type { VhdScanError, VhdScanRow } from '../../lib/vhd/VhdUtil.ts'
+import { readLayers } from './volumeLayers.ts'
 import { MIB, World, type Disk, type WorldOptions } from './World.ts'
 
 /** Drivers of SRs on a LUN, by type. */
@@ -189,29 +186,4 @@ export class LvmWorld extends World {
       await close()
     }
   }
-}
-
-/** The images of a disk, read where they lie: none of them is activated. */
-async function readLayers(
-  group: VolumeGroup,
-  reader: VolumeReader,
-  uuid: string,
-): Promise<{ layer: Layer; size: number }[]> {
-  const rows = await scanVhds(group, { uuids: [uuid] })
-  const layers: { layer: Layer; size: number }[] = []
-  for (let next: string | undefined = uuid; next !== undefined;) {
-    const row = rows.get(next)
-    const raw = await group.volume(`LV-${next}`)
-    const mapped = await group.mapped(row === undefined && raw !== undefined ? `LV-${next}` : `VHD-${next}`)
-    const storage = await VolumeStorage.open(reader, mapped)
-    if (row === undefined || isUnreadable(row)) {
-      if (raw === undefined) throw row?.error ?? new Error(`${next} has no volume`)
-      layers.push({ layer: new RawLayer(storage, mapped.size), size: mapped.size })
-      return layers
-    }
-    const image = await readVhd(storage, { backupFooter: true })
-    layers.push({ layer: await readLayer(image), size: image.virtualSize })
-    next = row.parent?.uuid
-  }
-  return layers
 }

@@ -76,7 +76,6 @@ export interface WorldOptions {
 
 /** A second host of the pool. */
 export interface OtherHostOptions {
-  readonly live?: boolean
   /** Where its host plugins answer. */
   readonly address?: OtherAddress
   readonly otherConfig?: Readonly<Record<string, string>>
@@ -236,13 +235,13 @@ export class World {
   }
 
   /** Makes a second host in the pool and returns its reference. Without an address its host plugins do not answer. */
-  async addHost({ live = false, address, otherConfig = {} }: OtherHostOptions = {}): Promise<string> {
+  async addHost({ address, otherConfig = {} }: OtherHostOptions = {}): Promise<string> {
     const [ref, metrics] = [`OpaqueRef:${crypto.randomUUID()}`, `OpaqueRef:${crypto.randomUUID()}`]
     if (address !== undefined) this.#otherHosts.set(ref, address)
     await this.edit(objects => {
       const host = { uuid: crypto.randomUUID(), enabled: true, other_config: { ...otherConfig }, metrics }
       Object.assign(objects['host'] ?? {}, { [ref]: host })
-      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live } })
+      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live: true } })
     })
     return ref
   }
@@ -292,6 +291,13 @@ export class World {
       }
     })
     return snapshot
+  }
+
+  /** The database is one that has never heard of the SR's disks. */
+  async loseRecords(): Promise<void> {
+    await this.edit(objects => {
+      objects['VDI'] = {}
+    })
   }
 
   async revert(snapshot: Disk): Promise<void> {

@@ -74,8 +74,9 @@ async function attempt(sr: LvhdFamilySR, what: string, step: () => Promise<void>
 
 async function recoverInflate(sr: LvhdFamilySR, uuid: string): Promise<void> {
   sr.context.log.warn(`VDI ${uuid}: its volume was being enlarged; undoing that`)
-  await undoInflate(await sr.tools(), uuid)
   const isThere = (await sr.group.volume(vhdVolume(uuid))) !== undefined
+  if (isThere) await sr.activator.hold([{ uuid, volume: vhdVolume(uuid) }])
+  await undoInflate(await sr.tools(), uuid)
   if (isThere) await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, vhdVolume(uuid)))
   await sr.journals.remove('inflate', uuid)
 }

@@ -30,6 +30,8 @@ export async function findBase(sr: LvhdFamilySR, base: string): Promise<VdiType 
  */
 export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNames): Promise<void> {
   const { group, activator } = sr
+  const { effects } = sr.context.system
+  effects.point('LVHDRT_clone_vdi_before_undo_clone')
   const type = await findBase(sr, base)
   if (type !== undefined) {
     await dropMappings(sr, disk, { uuid: base, volume: volumeOf(type, base) })
@@ -41,6 +43,7 @@ export async function undoClone(sr: LvhdFamilySR, { disk, base, newLeaf }: Clone
   }
   await restoreSize(sr, disk)
   await restoreRecords(sr, { disk, base, newLeaf })
+  effects.point('LVHDRT_clone_vdi_after_undo_clone')
 }
 
 /**

@@ -68,6 +68,7 @@ async function makeLeaf({ sr, base, type }: Branch, uuid: string, size: number):
   const volume = vhdVolume(uuid)
   await group.create(volume, size)
   await activator.adopt({ uuid, volume })
+  sr.context.system.effects.point('LVHDRT_clone_vdi_after_lvcreate')
   const vhd = await sr.vhdUtil()
   const options = { parentRaw: type === 'aio', maxSize: ROOM_FOR }
   await vhd.snapshot(group.path(volume), group.path(volumeOf(type, base)), options)

@@ -3,7 +3,7 @@ import type { Ref } from '../../../lib/xapi/XapiClient.ts'
 import { findVdi, introduce, mergeSmConfig } from '../../records.ts'
 import type { Disk } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
-import { metadataOf } from '../metadata.ts'
+import { metadataOfNew } from '../metadata.ts'
 
 /** What a snapshot made, as records see it. */
 export interface Branched {
@@ -43,7 +43,7 @@ async function introduceLeaf(sr: LvhdFamilySR, source: VdiRecord, { newLeaf, isS
     await introduce(xapi, await sr.srRef(), { ...scannedLike(source, newLeaf), smConfig })
   }
   await sr.metadata.add({
-    ...metadataOf(source, new Map()),
+    ...metadataOfNew(source),
     uuid: newLeaf.uuid,
     isASnapshot: isSnapshot,
     snapshotOf: isSnapshot ? source.uuid : '',
@@ -67,7 +67,7 @@ export async function introduceBase(sr: LvhdFamilySR, source: VdiRecord, base: D
     })
   }
   await sr.metadata.add({
-    ...metadataOf(source, new Map()),
+    ...metadataOfNew(source),
     uuid: base.uuid,
     nameLabel: 'base copy',
     nameDescription: '',

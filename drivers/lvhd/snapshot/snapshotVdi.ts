@@ -33,7 +33,7 @@ interface Source {
 
 /**
  * vdi_snapshot and vdi_clone (spec lvhd 15). Steps, under the SR lock: 1. pause; 2. `clone` journal; 3. base and leaves;
- * 4. records; 5. commit: the journal goes; 6. an unused base, statistics, resume. Until 5 what fails is taken back, and an
+ * 4. records; 5. commit: the journal goes; 6. statistics, an unused base, resume. Until 5 what fails is taken back, and an
  * interrupted snapshot is either completed or taken back by the next command on the master; from then on the call succeeds.
  * @throws SmError Unimplemented, VDISnapshot, VDIClone, VDIUnavailable, SnapshotChainTooLong, SRNoSpace, MetadataError
  */
@@ -170,10 +170,11 @@ async function afterCommit(
       log.error(`the snapshot of VDI ${vdi.uuid} is made; ${what} failed: ${String(error)}`)
     }
   }
+  // In the reference's order: an unused base counts until the next scan.
+  if (type !== 'internal') {
+    await attempt('writing the statistics of the SR', () => sr.adjustStatistics(disk.virtualSize))
+  }
   await attempt('removing its unused base', () => dropUnusedBase(made))
-  await attempt('writing the statistics of the SR', () =>
-    sr.adjustStatistics(type === 'internal' ? 0 : disk.virtualSize),
-  )
   await attempt('telling the collector of it', async () => {
     await xapi.vdiRemoveFromOtherConfig(ref, 'leaf-coalesce')
     if (mirror !== undefined) await xapi.vdiAddToOtherConfig(ref, 'leaf-coalesce', 'false')

@@ -16,7 +16,7 @@ beforeEach(async () => {
   world = box.world
   disk = await world.createVdi('disk', 16)
   await world.write(disk, 1, 0, 2)
-  other = await world.addHost({ live: true })
+  other = await world.addHost()
   await world.call('VDI.add_to_sm_config', disk.ref, `host_${other}`, 'RW')
 })
 afterEach(async () => {

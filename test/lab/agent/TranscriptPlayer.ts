@@ -44,14 +44,7 @@ export class TranscriptPlayer {
     for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
       if (line.kind === 'guest_io') await this.#replay.guestWrites(line.vdi, line.qemu_io)
       if (line.kind === 'content') {
-        const { sha256, virtual_size, chain } = line
-        const ours = await this.#replay.content(line)
-        return {
-          title: `${this.#scenario}: ${line.label}`,
-          expected: { sha256, virtual_size, chain },
-          ours,
-          problems: [],
-        }
+        return { title: `${this.#scenario}: ${line.label}`, ...(await this.#replay.content(line)), problems: [] }
       }
       if (line.kind === 'step') return this.#step(line)
     }

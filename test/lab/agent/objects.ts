@@ -6,7 +6,7 @@ import { LossyLink } from './LossyLink.ts'
 import { LvmBench } from './LvmBench.ts'
 import { OtherHost, type OtherHostOptions } from './OtherHost.ts'
 import { PluginBench, type BenchOptions } from './PluginBench.ts'
-import { runInAgent } from './runInAgent.ts'
+import { runInAgent, takePrograms } from './runInAgent.ts'
 import { TargetLvm } from './TargetLvm.ts'
 import { TranscriptPlayer, type TranscriptOptions } from './TranscriptPlayer.ts'
 
@@ -16,6 +16,7 @@ const classes = {
   LvmBench: (options: unknown) => Promise.resolve(new LvmBench(options as { srUuid: string })),
   OtherHost: (options: unknown) => OtherHost.start(options as OtherHostOptions),
   TranscriptPlayer: (options: unknown) => TranscriptPlayer.open(options as TranscriptOptions),
+  Programs: () => Promise.resolve({ take: takePrograms, close: () => undefined }),
   LossyLink: (options: unknown) => LossyLink.start(options as { port: number }),
 }
 

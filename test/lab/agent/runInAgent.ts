@@ -14,7 +14,7 @@ import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../../drivers/file/info.ts'
 import { answerTo } from '../../../drivers/SRCommand.ts'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Files } from '../../../lib/os/files.ts'
-import { makeSystem } from '../../../lib/os/system.ts'
+import { makeSystem, type System } from '../../../lib/os/system.ts'
 import type { DriverInfo } from '../../../lib/smapi/DriverInfo.ts'
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { makeRunProgram, type RunProgram } from '../../../lib/toolstack/storage/Executor.ts'
@@ -39,6 +39,13 @@ const LONGEST_OUTAGE_MS = 12_000
 /** Runs a program as a process. */
 export const runAsProcess: RunProgram = makeRunProgram(new Files(new Effects('')), () => crypto.randomUUID(), '/tmp')
 
+const programs: string[] = []
+
+/** Names of the programs that plugins in this process have run since the last time. Those of a plugin that is a process are not here. */
+export function takePrograms(): string[] {
+  return programs.splice(0)
+}
+
 /**
  * Runs a plugin in this process, which in a guest saves the second that a process takes to start. What is to be killed,
  * and whatever is no plugin, gets a process. An entry `offline=sda@N` of `SM_FIST` takes that disk away before the
@@ -50,7 +57,7 @@ export const runInAgent: RunProgram = async (program, argument, environment) => 
   const plugin = plugins[path.basename(program)]
   const fist = environment['SM_FIST'] ?? ''
   if (plugin === undefined || kills(fist)) return runAsProcess(program, argument, environment)
-  const system = makeSystem(new Effects(fist, lossOf(fist) ?? outageOf(fist)))
+  const system = counted(makeSystem(new Effects(fist, lossOf(fist) ?? outageOf(fist))))
   const limit = setTimeout(mendLink, LONGEST_OUTAGE_MS)
   const answer = (request: Request) => answerWith(plugin.driver, request, system)
   try {
@@ -69,6 +76,14 @@ function lossOf(fist: string): ((index: number) => void) | undefined {
   return index => {
     if (index === Number(before)) writeFileSync(`/sys/block/${disk}/device/state`, 'offline')
   }
+}
+
+function counted(system: System): System {
+  const run: System['run'] = (argv, options) => {
+    programs.push(path.basename(argv[0]))
+    return system.run(argv, options)
+  }
+  return { ...system, run }
 }
 
 /** What breaks and mends the link as the plugin's effects come. */
