@@ -1,3 +1,5 @@
+import { changeOr, createGroup } from '../lib/lvm/groups.ts'
+import { Lvm } from '../lib/lvm/Lvm.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import { FileFamilySR } from './file/FileFamilySR.ts'
@@ -10,6 +12,7 @@ import { probeDocument, type ProbeElement } from './probeXml.ts'
 export class EXTSR extends FileFamilySR {
   override readonly storageType = 'ext'
   override readonly hasOwnFileSystem = true
+  private readonly lvm = new Lvm(this.context, { master: this.context.request.isMaster })
 
   override load(): Promise<void> {
     return Promise.resolve()
@@ -25,16 +28,16 @@ export class EXTSR extends FileFamilySR {
    * @throws SmError ConfigDeviceMissing, SRExists, SRInUse, Rootdev, InvalidDev, SRNoSpace and the LVM errors
    */
   override async sr_create(_request: Request): Promise<null> {
-    const { context } = this
+    const { context, lvm } = this
     const devices = configuredDevices(context)
     if (await this.isAttached()) throw new SmError('SRExists')
     const srRef = await this.srRef()
     await refuseTaken(context, devices, srRef)
-    if (!(await volume.groupExists(context.system.run, this.uuid))) {
+    if (!(await volume.groupExists(lvm, this.uuid))) {
       for (const device of devices) await refuseUnusable(context, device)
-      await volume.createGroup(context.system, this.uuid, devices)
+      await createGroup(lvm, volume.groupName(this.uuid), devices)
     }
-    await volume.createVolume(context.system, this.uuid, devices)
+    await volume.createVolume(lvm, this.uuid, devices)
     await recordSerials(context, devices, srRef)
     return null
   }
@@ -52,36 +55,36 @@ export class EXTSR extends FileFamilySR {
   /** @throws SmError SRInUse, LVMUnMount */
   override async detach(): Promise<void> {
     if (await this.isAttached()) await unmountSr(this, 'SRInUse')
-    await volume.runOr(this.context.system.run, 'LVMUnMount', ['lvchange', '-an', this.volume])
+    await changeOr(this.lvm, 'LVMUnMount', ['lvchange', '-an', this.volume])
   }
 
   /** @throws SmError SRNotEmpty, FileSRDelete, VolNotFound, PVSfailed, LVMDelete */
   override async sr_delete(request: Request): Promise<null> {
-    const { system } = this.context
+    const { lvm } = this
     const devices = configuredDevices(this.context)
     // Without a volume a previous attempt has got that far.
-    if (await volume.volumeExists(system.run, this.uuid)) await super.sr_delete(request)
+    if (await volume.volumeExists(lvm, this.uuid)) await super.sr_delete(request)
     for (const device of devices) {
-      const listed = await volume.runOr(system.run, 'PVSfailed', ['pvs', device])
+      const listed = await volume.lookAt(lvm, ['pvs', device])
+      if (listed === undefined) throw new SmError('PVSfailed', `${device} is no physical volume`)
       if (!listed.includes(volume.groupName(this.uuid))) throw new SmError('VolNotFound')
     }
-    await volume.removeVolume(system, this.uuid, devices)
+    await volume.removeVolume(lvm, this.uuid, devices)
     return null
   }
 
   /** The SRs that are on the devices. @throws SmError ConfigDeviceMissing */
   override async sr_probe(_request: Request): Promise<string> {
-    const { run } = this.context.system
+    const { lvm } = this
     const found = new Map<string, string[]>()
     for (const device of configuredDevices(this.context)) {
-      const argv = ['pvs', '--noheadings', '-o', 'vg_name', device] as const
-      const { exitCode, stdout } = await run(argv, { okExitCodes: [0, 3, 5] })
-      const srUuid = exitCode === 0 ? volume.srOfGroup(stdout.trim()) : undefined
+      const listed = await volume.lookAt(lvm, ['pvs', '--noheadings', '-o', 'vg_name', device])
+      const srUuid = listed === undefined ? undefined : volume.srOfGroup(listed.trim())
       if (srUuid !== undefined) found.set(srUuid, [...(found.get(srUuid) ?? []), device])
     }
     const list: ProbeElement[] = []
     for (const [srUuid, devices] of found) {
-      const size = String(await volume.groupSize(run, srUuid))
+      const size = String(await volume.groupSize(lvm, srUuid))
       const facts = { UUID: srUuid, Devlist: devices.join(','), size }
       list.push(['SR', Object.entries(facts)])
     }
@@ -89,13 +92,13 @@ export class EXTSR extends FileFamilySR {
   }
 
   private async mount(): Promise<void> {
-    const { run } = this.context.system
-    await volume.runOr(run, 'LVMMount', ['lvchange', '-ay', this.volume])
+    const { lvm } = this
+    await changeOr(lvm, 'LVMMount', ['lvchange', '-ay', this.volume])
     try {
       await this.checkFileSystem()
       await mountSr(this, ['mount', this.volume, this.path])
     } catch (error) {
-      await run(['lvchange', '-an', this.volume])
+      await lvm.change(['lvchange', '-an', this.volume])
       throw error
     }
   }

@@ -1,10 +1,33 @@
 import path from 'node:path'
+import type { SmXapi } from '../lib/xapi/SmXapi.ts'
 import type { SR } from './SR.ts'
 import type { VdiAttachment } from './VDI.ts'
 
 interface AttachableVdi {
   readonly uuid: string
   readonly sr: SR
+}
+
+/** What of a disk and its SR decides whether reads may be cached. */
+export interface ReadCaching {
+  /** The SR is a file system of its own, or a share. */
+  readonly isSupported: boolean
+  /** A read-only disk without a parent shares its image with nobody. */
+  readonly isLoneReadOnly: boolean
+}
+
+interface ConfiguredSr {
+  readonly context: { readonly xapi: Pick<SmXapi, 'poolRestrictions' | 'srGetOtherConfig'> }
+  srRef(): Promise<string>
+}
+
+/** Why the host may not cache reads of a disk of this SR; empty where it may (spec datapath 2). */
+export async function directReason(sr: ConfiguredSr, { isSupported, isLoneReadOnly }: ReadCaching): Promise<string> {
+  const { xapi } = sr.context
+  if ((await xapi.poolRestrictions())['restrict_read_caching'] === 'true') return 'LICENSE_RESTRICTION'
+  if (!isSupported) return 'SR_NOT_SUPPORTED'
+  if (isLoneReadOnly) return 'RO_WITH_NO_PARENT'
+  return (await xapi.srGetOtherConfig(await sr.srRef()))['o_direct'] === 'true' ? 'SR_OVERRIDE' : ''
 }
 
 /**

@@ -1,4 +1,4 @@
-import { attachmentOf } from '../attachment.ts'
+import { attachmentOf, directReason } from '../attachment.ts'
 import type { VdiAttachment } from '../VDI.ts'
 import type { FileVDI } from './FileVDI.ts'
 
@@ -7,21 +7,13 @@ import type { FileVDI } from './FileVDI.ts'
  * @throws SmError VDIUnavailable
  */
 export async function attachedDevice(vdi: FileVDI): Promise<VdiAttachment> {
-  return attachmentOf(vdi, await directReason(vdi))
+  const { args } = vdi.sr.context.request
+  const isLoneReadOnly = args[0] === 'false' && vdi.parent === undefined
+  const reason = await directReason(vdi.sr, { isSupported: vdi.sr.hasOwnFileSystem, isLoneReadOnly })
+  return attachmentOf(vdi, reason)
 }
 
 /** vdi_attach_from_config: the same, with xapi not there to ask (spec datapath 2). */
 export function attachedOffline(vdi: FileVDI): VdiAttachment {
   return attachmentOf(vdi, 'LICENSE_RESTRICTION')
-}
-
-/** Why the host may not cache reads of this disk; empty where it may (spec datapath 1). */
-async function directReason(vdi: FileVDI): Promise<string> {
-  const { context } = vdi.sr
-  const srConfig = await context.xapi.srGetOtherConfig(await vdi.sr.srRef())
-  const isOverridden = srConfig['o_direct'] === 'true'
-  if (!vdi.sr.hasOwnFileSystem) return isOverridden ? 'SR_OVERRIDE' : 'SR_NOT_SUPPORTED'
-  const isReadOnly = context.request.args[0] === 'false'
-  if (isReadOnly && vdi.parent === undefined) return 'RO_WITH_NO_PARENT'
-  return isOverridden ? 'SR_OVERRIDE' : ''
 }

@@ -3,7 +3,7 @@ import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { attachmentOf } from '../attachment.ts'
+import { attachmentOf, directReason } from '../attachment.ts'
 import type { ActivatableVdi, LocalImage } from '../datapath/ActivatableVdi.ts'
 import { VDI, type VdiAttachment, type VdiInfo } from '../VDI.ts'
 import { composeVdi } from './composeVdi.ts'
@@ -105,8 +105,7 @@ export class LvhdVDI extends VDI implements ActivatableVdi {
 
   /** Where the disk will be once it is activated; nothing is opened yet (spec datapath 1). */
   override async vdi_attach(_request: Request): Promise<VdiAttachment> {
-    const srConfig = await this.sr.context.xapi.srGetOtherConfig(await this.sr.srRef())
-    return attachmentOf(this, srConfig['o_direct'] === 'true' ? 'SR_OVERRIDE' : 'SR_NOT_SUPPORTED')
+    return attachmentOf(this, await directReason(this.sr, { isSupported: false, isLoneReadOnly: false }))
   }
 
   /** Whatever there was to do, vdi_deactivate did (spec datapath 1). */

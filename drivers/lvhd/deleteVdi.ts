@@ -1,7 +1,7 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
 import { findVdi, forgetVdi } from '../records.ts'
 import { refuseChangeTracking } from './changeTracking.ts'
-import { childrenOf, findVolume, readDisks } from './disks.ts'
+import { childrenOf, findVolume, readAllDisks } from './disks.ts'
 import type { LvhdVDI } from './LvhdVDI.ts'
 import { metadataOf } from './metadata.ts'
 import { requireClosedEverywhere } from './provisioning.ts'
@@ -24,7 +24,7 @@ export async function deleteVdi(vdi: LvhdVDI): Promise<void> {
     throw new SmError('VDIDelete', 'Deleting non-leaf node not permitted')
   }
   if (ref !== undefined) await requireClosedEverywhere(vdi, ref)
-  const disks = await readDisks(sr)
+  const disks = await readAllDisks(sr, vdi.uuid)
   if (childrenOf(disks, vdi.uuid).length > 0) throw new SmError('VDIInUse', `other disks are built on VDI ${vdi.uuid}`)
   const size = disks.disks.get(vdi.uuid)?.virtualSize ?? found.volume.size
   if (!(await sr.isLegacy())) await sr.metadata.delete(vdi.uuid)

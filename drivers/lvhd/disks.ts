@@ -41,6 +41,18 @@ export async function readDisks(sr: LvhdFamilySR, uuids?: readonly string[]): Pr
   return { disks, unreadable }
 }
 
+/**
+ * As `readDisks`, where it matters who the children of this disk are: a volume that the disks below fail to deliver may hold
+ * one. What holds no VHD has no parent.
+ * @throws SmError VDIUnavailable where another volume cannot be read
+ */
+export async function readAllDisks(sr: LvhdFamilySR, parent: string): Promise<Disks> {
+  const disks = await readDisks(sr)
+  const unread = disks.unreadable.find(({ uuid, error }) => error.code === 'EIO' && uuid !== parent)
+  if (unread !== undefined) throw new SmError('VDIUnavailable', `${unread.volume}: ${unread.error.message}`)
+  return disks
+}
+
 /** Uuids of the disks built on this one. */
 export function childrenOf({ disks }: Disks, uuid: string): string[] {
   return [...disks.values()].filter(disk => disk.parent === uuid).map(disk => disk.uuid)

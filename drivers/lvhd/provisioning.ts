@@ -34,16 +34,15 @@ export async function provision(vdi: LvhdVDI): Promise<void> {
   }
 }
 
-/** As `provision`, on the master. @throws HeldUpError; SmError SRNoSpace, VDIUnavailable; LvmError, VhdError */
+/** As `provision`, on the master, without a word in records. @throws HeldUpError; SmError SRNoSpace, VDIUnavailable; LvmError, VhdError */
 export async function provisionHere(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
-  const isDone = await underSrLock(sr, async () => {
+  await underSrLock(sr, async () => {
     sr.group.forget()
     await sr.requireSettled(vdi.uuid)
     const disk = await vdi.read()
     if (isDeflated(disk)) await enlarge(sr, disk)
   })
-  if (!isDone) throw new HeldUpError(`SR ${sr.uuid} is busy`)
 }
 
 /**
@@ -55,17 +54,17 @@ export async function giveBack(vdi: LvhdVDI): Promise<void> {
   const { log, request } = sr.context
   try {
     if (!request.isMaster) await askMaster(vdi, 'detach')
-    else if (!(await giveBackHere(vdi))) log.warn(`SR ${sr.uuid} is busy: VDI ${vdi.uuid} keeps its room`)
+    else await giveBackHere(vdi)
   } catch (error) {
     sr.group.forget()
     log.warn(`VDI ${vdi.uuid} keeps its room: ${String(error)}`)
   }
 }
 
-/** As `giveBack`, on the master. False where the SR stays busy. @throws LvmError, VhdError, XapiError */
-export async function giveBackHere(vdi: LvhdVDI): Promise<boolean> {
+/** As `giveBack`, on the master, without a word in records. @throws HeldUpError, LvmError, VhdError */
+export async function giveBackHere(vdi: LvhdVDI): Promise<void> {
   const { sr } = vdi
-  return underSrLock(sr, async () => {
+  await underSrLock(sr, async () => {
     sr.group.forget()
     await sr.requireSettled(vdi.uuid)
     const { type, volume, virtualSize } = await vdi.read()
@@ -122,20 +121,20 @@ async function askMaster({ sr, uuid }: LvhdVDI, action: 'attach' | 'detach'): Pr
   }
 }
 
-/** False, with nothing done, where the SR stays busy. */
-async function underSrLock(sr: LvhdFamilySR, body: () => Promise<void>): Promise<boolean> {
+/** @throws HeldUpError where the SR stays busy; nothing is done then */
+async function underSrLock(sr: LvhdFamilySR, body: () => Promise<void>): Promise<void> {
   const { locks } = sr.context
   for (let attempt = 1; ; attempt += 1) {
     const lock = await locks.tryLock(sr.uuid, 'sr')
     if (lock !== undefined) {
       try {
         await body()
-        return true
+        return
       } finally {
         await lock.release()
       }
     }
-    if (attempt === LOCK_TRIES) return false
+    if (attempt === LOCK_TRIES) throw new HeldUpError(`SR ${sr.uuid} is busy`)
     await new Promise(resolve => setTimeout(resolve, LOCK_WAIT_MS))
   }
 }

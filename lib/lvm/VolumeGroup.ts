@@ -158,9 +158,11 @@ export class VolumeGroup {
 
   /**
    * Maps volumes, by one process for all that are not mapped. One that was mapped before this call is refreshed, in case it
-   * was changed elsewhere meanwhile (spec lvhd 5.5). LvmError `missing` where one is not there.
+   * was changed elsewhere meanwhile (spec lvhd 5.5). LvmError `missing` where one is not there, `inUse` where another
+   * volume's mapping has its name and is open.
    */
   async activate(names: readonly string[]): Promise<void> {
+    await this.#clearForeign(await this.#whereMapped(names, true))
     const absent = await this.#whereMapped(names, false)
     if (absent.length > 0) await this.#change(['lvchange', '-ay', ...absent.map(name => this.path(name))])
     for (const name of absent) {
@@ -190,6 +192,22 @@ export class VolumeGroup {
     for (const name of names) {
       this.#update(name, { active: false, open: false })
       this.#fresh.delete(name)
+      await clearMapping(this.lvm, this.name, name)
+    }
+  }
+
+  /**
+   * A name may be mapped without being that of the volume: what had it before was renamed or removed by another host, which
+   * could not reach this one. To use that mapping would be to write into another volume. LVM knows its own by their uuids.
+   */
+  async #clearForeign(mapped: readonly string[]): Promise<void> {
+    const isForeign = (volumes: ReadonlyMap<string, LogicalVolume>) => (name: string) =>
+      !this.#fresh.has(name) && volumes.get(name)?.active === false
+    if (mapped.every(name => this.#fresh.has(name))) return
+    // What was mapped since the report is no other's.
+    if (!mapped.some(isForeign((await this.report()).volumes))) return
+    this.forget()
+    for (const name of mapped.filter(isForeign((await this.report()).volumes))) {
       await clearMapping(this.lvm, this.name, name)
     }
   }

@@ -17,7 +17,8 @@ const REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix'] as const
 const METADATA = ['--metadatasize', '10M'] as const
 
 /**
- * Makes the group of an SR on devices that have been checked, inactive (spec lvhd 12 "create"). What they held is lost.
+ * Makes the group of an SR on devices that have been checked, inactive (spec lvhd 12 "create", file-sr 6.2). What they held
+ * is lost.
  * @throws SmError LVMWrite (54), LVMPartCreate (55), LVMGroupCreate (77), LVMUnMount (53)
  */
 export async function createGroup(lvm: Lvm, group: string, devices: readonly string[]): Promise<void> {
@@ -87,6 +88,15 @@ export async function groupsOn(lvm: Lvm, devices: readonly string[]): Promise<Fo
   return [...groups.values()].filter(({ isAsked }) => isAsked).map(({ isAsked: _, ...group }) => group)
 }
 
+/** A change whose failure has an SM error of its own. @throws SmError `failure` */
+export async function changeOr(lvm: Lvm, failure: SmErrorName, argv: readonly [string, ...string[]]): Promise<void> {
+  try {
+    await lvm.change(argv)
+  } catch (error) {
+    throw new SmError(failure, messageOf(error), { cause: error })
+  }
+}
+
 /** An absolute path can be no option. @throws SmError InvalidDev (19) */
 function requireDevice(device: string): string {
   if (!/^\/[^\0\n]+$/.test(device)) throw new SmError('InvalidDev', `Device ${device} does not exist`)
@@ -98,17 +108,10 @@ async function wipe({ deps: { system } }: Lvm, device: string): Promise<void> {
   const zeroes = ['dd', 'if=/dev/zero', `of=${device}`, 'bs=1M', 'count=10'] as const
   try {
     const { exitCode } = await system.run([...zeroes, 'oflag=direct'], { okExitCodes: [0, 1] })
-    if (exitCode !== 0) await system.run(zeroes)
+    // Through the page cache an error of the device shows when it is flushed.
+    if (exitCode !== 0) await system.run([...zeroes, 'conv=fsync'])
   } catch (error) {
     throw new SmError('LVMWrite', messageOf(error), { cause: error })
-  }
-}
-
-async function changeOr(lvm: Lvm, failure: SmErrorName, argv: readonly [string, ...string[]]): Promise<void> {
-  try {
-    await lvm.change(argv)
-  } catch (error) {
-    throw new SmError(failure, messageOf(error), { cause: error })
   }
 }
 

@@ -374,6 +374,14 @@ export class SmXapi {
     return this.#text('pool.get_master', pool)
   }
 
+  /** What the pool's licence forbids, by name; empty where it has none. */
+  async poolRestrictions(): Promise<StringMap> {
+    const pools = toObject(await this.#caller.call('pool.get_all_records'), 'pool records')
+    const [pool] = Object.values(pools)
+    if (pool === undefined) return {}
+    return toMap(toObject(pool, 'pool record')['restrictions'] ?? {}, 'pool.restrictions')
+  }
+
   /** Capability names of an SR type's driver without versions; empty where the type is unknown (spec smapi 9.4). */
   async smCapabilities(type: string): Promise<readonly string[]> {
     const records = await this.#recordsWhere('SM', `field "type" = "${type}"`, record =>

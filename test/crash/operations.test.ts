@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { MIB, World } from '../support/World.ts'
 import { survivesErrors, survivesKills, type Content, type Scenario } from './harness.ts'
 
@@ -7,7 +8,7 @@ const LONG = 600_000
 describe('an operation that is interrupted', () => {
   let world: World
   beforeEach(async () => {
-    world = await World.create()
+    world = await World.create({ runProgram: runInAgent })
   })
   afterEach(async () => {
     await world.close()

@@ -1,13 +1,14 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { MIB, World, type Disk } from '../support/World.ts'
 
 let world: World
 let disk: Disk
 let snapshot: Disk
 beforeAll(async () => {
-  world = await World.create()
+  world = await World.create({ runProgram: runInAgent })
 })
 beforeEach(async () => {
   disk = await world.createVdi('disk', 4)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { World } from '../support/World.ts'
 import { survivesErrors } from './harness.ts'
 import { scenarioOf, untouchedSnapshot, withoutHardLinks, writtenSnapshot } from './settings.ts'
@@ -8,7 +9,7 @@ const LONG = 1_200_000
 describe('a revert whose effects fail, one at a time, takes itself back', () => {
   let world: World
   beforeEach(async () => {
-    world = await World.create()
+    world = await World.create({ runProgram: runInAgent })
   })
   afterEach(async () => {
     await world.close()

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { World } from '../support/World.ts'
 import { survivesKilledRecovery, survivesKills } from './harness.ts'
 import { rootSnapshot, scenarioOf, untouchedSnapshot, withoutHardLinks, writtenSnapshot } from './settings.ts'
@@ -8,7 +9,7 @@ const LONG = 1_200_000
 describe('a revert that is killed before each of its effects', () => {
   let world: World
   beforeEach(async () => {
-    world = await World.create()
+    world = await World.create({ runProgram: runInAgent })
   })
   afterEach(async () => {
     await world.close()

@@ -167,6 +167,32 @@ describeLab('volume groups', () => {
       expect(await guest.run(`ls -d /dev/${GROUP} 2>/dev/null || true`)).toBe('')
     })
 
+    test('a mapping that another volume left under the name is replaced, unless it is in use', async () => {
+      for (const name of ['VHD-a', 'VHD-b']) await lvm.ok('group', 'create', name, 4 * MIB)
+      await guest.run(
+        `head -c 4096 /dev/urandom > /tmp/own; dd if=/tmp/own of=/dev/${GROUP}/VHD-a conv=fsync status=none`,
+      )
+      await lvm.ok('group', 'deactivate', ['VHD-a', 'VHD-b'])
+      const node = `VG_XenStorage--${SR.replaceAll('-', '--')}-VHD--a`
+      const foreign = `
+        dmsetup create ${node} --uuid LVM-foreign --table '0 8192 linear ${device} 40960'
+        dmsetup mknodes
+        mkdir -p /dev/${GROUP}
+        ln -sf /dev/mapper/${node} /dev/${GROUP}/VHD-a`
+      await guest.run(`${foreign}\nsleep 300 < /dev/${GROUP}/VHD-a & echo $! > /tmp/holder`)
+      try {
+        await lvm.begin()
+        expect(await lvm.error('group', 'activate', ['VHD-a'])).toMatchObject({ reason: 'inUse' })
+      } finally {
+        await guest.run('kill $(cat /tmp/holder); while [ -e /proc/$(cat /tmp/holder)/fd/0 ]; do sleep 0.05; done')
+      }
+      await lvm.begin()
+      await lvm.ok('group', 'activate', ['VHD-a'])
+      await guest.run(`head -c 4096 /dev/${GROUP}/VHD-a | cmp - /tmp/own; rm /tmp/own`)
+      await lvm.ok('group', 'remove', 'VHD-a', 'VHD-b')
+      expect(await mapped()).toBe('')
+    })
+
     test('a group without one of its disks is refused, not damaged', async () => {
       const second = (await guest.run('loop_disk 60M')).trim()
       await guest.run(`vgextend -qq ${GROUP} ${second}`)

@@ -33,6 +33,10 @@ export class FakeLvm {
   readonly held = new Set<string>()
   /** The commands so far, with their arguments, reports among them. */
   readonly commands: string[][] = []
+  /** Sizes of the volumes that were discarded. */
+  readonly discarded: number[] = []
+  /** What the disk says where it cannot discard. */
+  discardFails: string | undefined
   readonly root: string
   free: number
   #made = 0
@@ -129,7 +133,7 @@ export class FakeLvm {
       case 'pvs':
         return this.#devices()
       case '/usr/sbin/blkdiscard':
-        this.#discard(names[0] ?? '')
+        this.#discard(names[0] ?? '', fail)
         break
       default:
         fail(`unknown command ${program}`)
@@ -202,8 +206,10 @@ export class FakeLvm {
   }
 
   /** What a disk forgets that is told so reads as zeroes. */
-  #discard(name: string): void {
+  #discard(name: string, fail: (reason: string) => never): void {
+    if (this.discardFails !== undefined) fail(this.discardFails)
     const { file, size } = this.#get(name)
+    this.discarded.push(size)
     fs.truncateSync(file, 0)
     fs.truncateSync(file, size)
   }

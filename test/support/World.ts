@@ -192,11 +192,12 @@ export class World {
     return this.disk(String(await this.call('VDI.clone', vdi.ref)))
   }
 
-  /** Makes a second host in the pool and returns its reference. */
-  async addHost(): Promise<string> {
-    const ref = `OpaqueRef:${crypto.randomUUID()}`
+  /** Makes a second host in the pool, one that is up or one that is down, and returns its reference. */
+  async addHost({ live = false } = {}): Promise<string> {
+    const [ref, metrics] = [`OpaqueRef:${crypto.randomUUID()}`, `OpaqueRef:${crypto.randomUUID()}`]
     await this.edit(objects => {
-      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true } })
+      Object.assign(objects['host'] ?? {}, { [ref]: { uuid: crypto.randomUUID(), enabled: true, metrics } })
+      Object.assign(objects['host_metrics'] ?? {}, { [metrics]: { uuid: crypto.randomUUID(), live } })
     })
     return ref
   }

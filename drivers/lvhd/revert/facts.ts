@@ -5,7 +5,7 @@ import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/rever
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import { hostActivity } from '../../hosts.ts'
 import { readRecord, type RevertPair } from '../../revert/target.ts'
-import { childrenOf, readDisks, type Disk, type Disks } from '../disks.ts'
+import { childrenOf, readAllDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import type { LvhdVDI } from '../LvhdVDI.ts'
 import { MAX_CHAIN_DEPTH, parseUnknownDisk } from '../layout.ts'
@@ -39,7 +39,7 @@ export async function gatherFacts(
   const snapshotRecord = await readRecord(snapshot, pair.snapshotRef)
   const targetRecord = await readRecord(snapshot, pair.targetRef)
   if (ownPauses.length > 0) sr.group.forget()
-  const disks = await readAllDisks(sr)
+  const disks = await readAllDisks(sr, pair.target)
   const read = await readChain(sr, disks, snapshot.uuid)
   const target = disks.disks.get(pair.target)
   const activity = await activityOf(pair, targetRecord, target)
@@ -69,14 +69,6 @@ export async function gatherFacts(
   }
   const { staleKeys: staleHostKeys } = activity
   return { facts, snapshotRecord, targetRecord, staleHostKeys, chain: read.disks, target, snapshotPhysical }
-}
-
-/** A volume that the disks fail to deliver may hold a child of the target; one that holds no VHD has no parent. */
-async function readAllDisks(sr: LvhdFamilySR): Promise<Disks> {
-  const disks = await readDisks(sr)
-  const unread = disks.unreadable.find(({ error }) => error.code === 'EIO')
-  if (unread !== undefined) throw new SmError('VDIUnavailable', `${unread.volume}: ${unread.error.message}`)
-  return disks
 }
 
 async function activityOf(pair: RevertPair<LvhdVDI>, { sm_config: smConfig }: VdiRecord, target: Disk | undefined) {

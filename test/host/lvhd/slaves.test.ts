@@ -106,6 +106,38 @@ describe('the plugin on-slave', () => {
     expect(await isActive()).toBe(false)
   })
 
+  describe('where LVM fails', () => {
+    const of = (action: string) => ({
+      action1: action,
+      lvName1: vhdVolume(disk.uuid),
+      uuid1: disk.uuid,
+      ns1: `lvm-${box.world.srUuid}`,
+    })
+
+    test('counts no activation', async () => {
+      const volume = box.lvm.fake.volumes.get(vhdVolume(disk.uuid))
+      if (volume === undefined) throw new Error('there is no volume')
+      box.lvm.fake.volumes.delete(vhdVolume(disk.uuid))
+      expect(await multi(of('activate'))).toMatchObject({ Status: 'Failure' })
+      box.lvm.fake.volumes.set(vhdVolume(disk.uuid), volume)
+      expect(await multi(of('activate'))).toBe('True')
+      expect(await isActive()).toBe(true)
+      expect(await multi(of('deactivate'))).toBe('True')
+      expect(await isActive()).toBe(false)
+    })
+
+    test('leaves a volume that somebody has open mapped and uncounted', async () => {
+      await multi(of('activate'))
+      box.lvm.fake.held.add(vhdVolume(disk.uuid))
+      expect(await multi(of('deactivate'))).toBe('True')
+      box.lvm.fake.held.clear()
+      expect(await isActive()).toBe(true)
+      expect(await multi(of('activate'))).toBe('True')
+      expect(await multi(of('deactivate'))).toBe('True')
+      expect(await isActive()).toBe(false)
+    })
+  })
+
   test.each([
     ['an unknown action', { action1: 'format', lvName1: 'x' }],
     ['a group that is no SR’s', { vgName: 'root', action1: 'refresh', lvName1: 'x' }],

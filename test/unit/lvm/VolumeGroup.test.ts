@@ -81,6 +81,19 @@ describe('what is known of a volume group', () => {
 })
 
 describe('activation', () => {
+  test('does not take for its own what another volume left mapped under the name', async () => {
+    const { group } = oneCall(lvm)
+    for (const name of ['VHD-a', 'VHD-b']) await group.create(name, MIB)
+    await group.deactivate(['VHD-a'])
+    // As a host has it that could not be told of a rename: the name leads to other extents.
+    const other = lvm.volumes.get('VHD-b')?.file ?? ''
+    for (const place of [lvm.node('VHD-a'), lvm.link('VHD-a')]) fs.symlinkSync(other, place)
+    const next = oneCall(lvm)
+    await next.group.activate(['VHD-a'])
+    expect(fs.realpathSync(lvm.link('VHD-a'))).toBe(lvm.volumes.get('VHD-a')?.file)
+    expect(next.warnings).toContainEqual(expect.stringContaining('was left behind'))
+  })
+
   test('maps many volumes by one process, and refreshes what was mapped before the call', async () => {
     const before = oneCall(lvm).group
     for (const name of ['VHD-a', 'VHD-b', 'VHD-c']) await before.create(name, MIB)

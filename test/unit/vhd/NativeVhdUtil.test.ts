@@ -42,6 +42,7 @@ async function story(tool: VhdUtil, folder: string): Promise<unknown[]> {
   await tool.setHidden(base, true)
   await tool.create(other, 4 * MIB, { maxSize: 64 * MIB })
   await tool.resize(other, 16 * MIB, path.join(folder, 'j'))
+  const limits = [await tool.sizeLimit(other), await tool.sizeLimit(leaf)]
   await tool.resize(leaf, 300 * MIB, path.join(folder, 'j'))
   await tool.check(leaf)
   fs.truncateSync(base, fs.statSync(base).size - 512)
@@ -52,6 +53,7 @@ async function story(tool: VhdUtil, folder: string): Promise<unknown[]> {
   await tool.setParent(leaf, other)
   await tool.killData(base)
   return [
+    limits,
     ...answers,
     await answersFor(tool, leaf, folder),
     await answersFor(tool, base, folder),

@@ -53,6 +53,28 @@ describe('resize', () => {
     await util.check(disk)
   })
 
+  it.each([
+    [10 * MIB, {}, 10 * MIB],
+    [10 * MIB, { maxSize: 100 * MIB }, 100 * MIB],
+    [4 * MIB, { maxSize: 2 * 1024 * 1024 * MIB }, 2 * 1024 * 1024 * MIB],
+  ])(
+    'knows up to where the tables of a disk of %d bytes have room, and goes no further without a journal',
+    async (size, options, limit) => {
+      const disk = path.join(scratch(), 'd.vhd')
+      await util.create(disk, size, options)
+      expect(await util.sizeLimit(disk)).toBe(limit)
+      if (limit < BIG) {
+        const before = fs.readFileSync(disk)
+        await expect(util.resize(disk, limit + BLOCK)).rejects.toMatchObject({ code: 'EINVAL' })
+        expect(fs.readFileSync(disk).equals(before)).toBe(true)
+      }
+      const grown = Math.min(limit, 64 * MIB)
+      await util.resize(disk, grown)
+      expect(await inspectVhd(files, disk)).toMatchObject({ virtualSize: grown })
+      await util.check(disk)
+    },
+  )
+
   it('changes no byte for the size the disk has', async () => {
     const { disk, journal } = await makeChild()
     const before = fs.readFileSync(disk)
