@@ -6,8 +6,7 @@ import { refreshActions } from '../slaves.ts'
 
 /**
  * Undoes an interrupted resize of a VHD whose tables had to grow, from the journal that the VHD tool keeps in a volume of
- * its own (spec lvhd 16.1, vhd 9). Where the tool cannot, but the disk is whole, nothing had been changed. The volume is not
- * grown for it, as the reference does: it was grown before the tables, and a disk in between cannot be told its size.
+ * its own (spec lvhd 16.1, vhd 9). Where the tool cannot, but the disk is whole, nothing had been changed.
  * @throws VhdError where the disk is neither; the journal stays
  */
 export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<void> {
@@ -29,17 +28,37 @@ export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<voi
 
 async function revert(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { group } = sr
-  const tools = await sr.tools()
-  const path = group.path(vhdVolume(uuid))
+  const vhd = await sr.vhdUtil()
+  const volume = vhdVolume(uuid)
+  const path = group.path(volume)
+  await growBack(sr, volume)
   try {
     // Of what the reference's tool leaves, ours also finishes what had been committed.
     const embedded = sr.context.embeddedVhd({ group: group.name })
     await embedded.revertResize(path, group.path(resizeJournalVolume(uuid)))
   } catch (error) {
     sr.context.log.warn(`the resize of VDI ${uuid} is not undone: ${String(error)}`)
-    await tools.vhd.check(path)
+    await vhd.check(path, { allowMissingEndFooter: true })
   }
+  await vhd.setPhysicalSize(path, (await group.require(volume)).size)
   const isThick = (await sr.allocation()) === 'thick'
-  const least = isThick ? fullVhdVolumeSize(await tools.vhd.virtualSize(path)) : await tools.vhd.physicalSize(path)
-  await deflate(tools, vhdVolume(uuid), least)
+  const least = isThick ? fullVhdVolumeSize(await vhd.virtualSize(path)) : await vhd.physicalSize(path)
+  await deflate({ group, vhd }, volume, least)
+}
+
+/**
+ * The undo may write behind what an earlier recovery has cut the volume to. Without a journal of that: this one closes the
+ * disk as well. A disk in the middle of its resize cannot tell its size; its volume was grown before and not cut since.
+ */
+async function growBack(sr: LvhdFamilySR, volume: string): Promise<void> {
+  const { group, context } = sr
+  const vhd = await sr.vhdUtil()
+  let full: number
+  try {
+    full = fullVhdVolumeSize(await vhd.virtualSize(group.path(volume)))
+  } catch (error) {
+    context.log.info(`${volume} is in the middle of a resize: ${String(error)}`)
+    return
+  }
+  if (full > (await group.require(volume)).size) await group.resize(volume, full)
 }
