@@ -13,17 +13,11 @@ import type { LunSR } from './LunSR.ts'
  */
 export async function requireOneDisk({ context, group, scsiId }: LunSR): Promise<void> {
   const lvm = new Lvm(context, { master: context.request.isMaster })
-  const report = [
-    'pvs',
-    '--all',
-    '--reportformat',
-    'json',
-    '-o',
-    'pv_name',
-    '--select',
-    `vg_name=${group.name}`,
-  ] as const
-  const devices = parseRows(await lvm.look(report), 'pv').map(row => textOf(row, 'pv_name'))
+  const report = ['pvs', '--all', '--reportformat', 'json', '-o', 'pv_name,pv_uuid,vg_name'] as const
+  const rows = parseRows(await lvm.look(report), 'pv').filter(row => textOf(row, 'pv_uuid') !== '')
+  // A copy has the same uuid as the physical volume, whatever LVM takes its group for.
+  const uuids = new Set(rows.filter(row => textOf(row, 'vg_name') === group.name).map(row => textOf(row, 'pv_uuid')))
+  const devices = rows.filter(row => uuids.has(textOf(row, 'pv_uuid'))).map(row => textOf(row, 'pv_name'))
   const own = new Set<string>()
   for (const entry of await lunEntries(context, scsiId)) own.add(await resolved(context.system, entry))
   for (const device of devices) {

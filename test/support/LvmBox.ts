@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import type { BigIntStats, Stats } from 'node:fs'
-import { statSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { answerWith } from '../../drivers/dispatch.ts'
+import { lvhdOverHbaInfo } from '../../drivers/hba/info.ts'
+import { LVHDoHBASR } from '../../drivers/LVHDoHBASR.ts'
 import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
 import { LVHDSR } from '../../drivers/LVHDSR.ts'
 import { answerTo } from '../../drivers/SRCommand.ts'
@@ -64,6 +66,22 @@ class DeviceFiles extends RootedFiles {
   }
 }
 
+/** The LUN of a box whose SR is on one. */
+export const BOX_LUN = '36001405f00000000000000000000b000'
+
+/** The plugins that this process can be. */
+const PLUGINS = new Map([
+  ['LVHDSR', { info: lvhdSrInfo, driver: LVHDSR }],
+  ['LVMSR', { info: lvhdSrInfo, driver: LVHDSR }],
+  ['LVMoHBASR', { info: lvhdOverHbaInfo, driver: LVHDoHBASR }],
+])
+
+/** What the programs around LVM answer on a host with one path to the LUN; LVM itself sees one copy of its group. */
+const TOOLS = new Map([
+  ['scsi_id', `${BOX_LUN}\n`],
+  ['pvs', '{"report":[{"pv":[]}]}'],
+])
+
 const DEVICE = { isFile: () => false, isBlockDevice: () => true }
 
 /**
@@ -76,13 +94,21 @@ export class LvmBox implements LvmHost {
 
   constructor(root: string, group: string, extents: number) {
     this.fake = new FakeLvm(root, group, extents)
+    const byId = path.join(root, 'dev/disk/by-id')
+    mkdirSync(byId, { recursive: true })
+    writeFileSync(path.join(byId, `scsi-${BOX_LUN}`), '')
     this.#runProcess = makeRunProgram(new Files(new Effects('')), () => crypto.randomUUID(), root)
   }
 
   /** `fist` as in `SM_FIST`. */
   system(effects: Effects = new BoxEffects()): System {
+    const model = this.fake.systemWith(effects)
     return {
-      ...this.fake.systemWith(effects),
+      ...model,
+      run: (argv, options) => {
+        const stdout = TOOLS.get(path.basename(argv[0]))
+        return stdout === undefined ? model.run(argv, options) : Promise.resolve({ exitCode: 0, stdout, stderr: '' })
+      },
       files: new DeviceFiles(effects, this.fake.root),
       newUuid: crypto.randomUUID.bind(crypto),
     }
@@ -90,13 +116,14 @@ export class LvmBox implements LvmHost {
 
   get runProgram(): RunProgram {
     return async (program, argument, environment) => {
-      if (!/^(LVHDSR|LVMSR)$/.test(path.basename(program))) return this.#runProcess(program, argument, environment)
+      const found = PLUGINS.get(path.basename(program))
+      if (found === undefined) return this.#runProcess(program, argument, environment)
       const effects = new BoxEffects(environment['SM_FIST'])
       const saved = { ...process.env }
       process.env = { ...environment }
       const plugin = {
-        info: lvhdSrInfo,
-        answer: (request: Parameters<typeof answerWith>[1]) => answerWith(LVHDSR, request, this.system(effects)),
+        info: found.info,
+        answer: (request: Parameters<typeof answerWith>[1]) => answerWith(found.driver, request, this.system(effects)),
       }
       const answering = answerTo(plugin, [argument])
       process.env = saved
