@@ -3,6 +3,7 @@ import { credentialsOf, readConfig, type IscsiConfig } from '../lib/iscsi/config
 import { isIqn } from '../lib/iscsi/names.ts'
 import { targetsUsedBy } from '../lib/iscsi/SessionUsers.ts'
 import { within } from '../lib/scsi/deps.ts'
+import { settle } from '../lib/scsi/devices.ts'
 import { lunEntries } from '../lib/scsi/links.ts'
 import type { CommandName } from '../lib/smapi/commands.ts'
 import type { Request } from '../lib/smapi/Request.ts'
@@ -70,6 +71,8 @@ export class LVHDoISCSISR extends LunSR {
     const connected = await this.#attachSessions(sessions)
     await this.#noteSessions(sessions)
     await this.#waitForLun(connected)
+    // Over several sessions the same disk comes more than once; its names are to lead to one of them and stay so.
+    if (connected.length > 1 || (await this.#readConfig()).multihomed) await settle(this.context)
     await multipath.refresh(this.scsiId)
     await this.#requireDevice()
     this.#wasConnected = true

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withFairlock } from '../lvm/fairlock.ts'
 import { CommandError, type RunOptions, type RunResult } from '../os/run.ts'
 import { isServiceActive, startService } from '../os/service.ts'
-import { within } from '../scsi/deps.ts'
+import { rootsOf, within } from '../scsi/deps.ts'
 import { waitForDevice } from '../scsi/devices.ts'
-import { byIdPath, byScsidDirectory, mapLink, pathNames } from '../scsi/links.ts'
+import { byIdPath, mapLink, pathNames } from '../scsi/links.ts'
 import { rescanAllHosts } from '../scsi/rescan.ts'
 import { SmError } from '../smapi/SmError.ts'
 import type { Multipath, MultipathDeps } from './Multipath.ts'
@@ -96,8 +96,8 @@ export class DeviceMapperMultipath implements Multipath {
     await this.#multipath(['-a', scsiId], { okExitCodes: [0, 1] })
     let last: RunResult | undefined
     for (const name of names) {
-      const device = path.join(byScsidDirectory(this.#deps, scsiId), name)
-      last = await this.#multipath(['-c', device], { okExitCodes: [0, 1] })
+      // It takes a kernel name, and no link that leads to one.
+      last = await this.#multipath(['-c', path.join(rootsOf(this.#deps).dev, name)], { okExitCodes: [0, 1] })
       if (last.exitCode === 0) return true
     }
     if (last !== undefined && last.stdout.trim() !== '') {

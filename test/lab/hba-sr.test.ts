@@ -143,10 +143,10 @@ ${lun('/dev/sda', SCSI_ID, SERIAL, 512, 0)}${lun('/dev/sdb', OTHER_ID, OTHER_SER
       await plugin.create(config)
       await plugin.ok('sr_attach', config)
       const size = async () => Number(await guest.run(`vgs --noheadings --nosuffix --units m -o vg_size ${GROUP}`))
-      expect(await size()).toBe(500)
+      expect(await size()).toBe(496)
       await guest.run(`truncate -s 700M $(losetup --noheadings -o BACK-FILE ${loop}); losetup -c ${loop}`)
       await plugin.ok('sr_scan', config)
-      expect(await size()).toBe(688)
+      expect(await size()).toBe(684)
       await plugin.ok('sr_detach', config)
     })
 

@@ -70,7 +70,7 @@ test('a refresh makes the map and the link by which it is in use', async () => {
     `multipath -l ${LUN_A}`,
     `multipath -ll ${LUN_A}`,
     `multipath -a ${LUN_A}`,
-    `multipath -c /dev/disk/by-scsid/${LUN_A}/sdb`,
+    'multipath -c /dev/sdb',
     `multipath -r ${LUN_A}`,
   ])
   expect(readlinkSync(inUse(host))).toBe(host.map())
