@@ -43,6 +43,12 @@ printf '%s\\n' "$1" >> "$(dirname "$0")/../pauses"
 printf "<?xml version='1.0'?><methodResponse><params><param><value><string>True</string></value></param></params></methodResponse>"
 `
 
+/** Notes that it was asked, and has it done: the server of a volume must not keep the one of before open. */
+const TAPDISK_PAUSE_NOTED = `#!/bin/sh
+printf '%s\\n' "$1" >> "$(dirname "$0")/../pauses"
+exec ${path.join(projectRoot, 'bin/tapdisk-pause')} "$1"
+`
+
 /**
  * A host with one SR that nothing is known of yet, by default a file SR: a temporary `SM_ROOT`, the starting database of the recordings
  * behind a toolstack, and the real plugin executable.
@@ -167,7 +173,8 @@ export class Box {
     await fs.mkdir(plugins)
     const { plugin } = this.#sr
     await fs.symlink(path.join(projectRoot, 'bin', plugin), path.join(drivers, plugin))
-    await fs.writeFile(path.join(plugins, 'tapdisk-pause'), TAPDISK_PAUSE, { mode: 0o755 })
+    const pause = this.isVolumeGroup ? TAPDISK_PAUSE_NOTED : TAPDISK_PAUSE
+    await fs.writeFile(path.join(plugins, 'tapdisk-pause'), pause, { mode: 0o755 })
   }
 
   /** The records that every recording starts from; the toolstack adds the rest of its own. */

@@ -1,6 +1,8 @@
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../drivers/file/info.ts'
+import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
 import type { DriverInfo } from '../../lib/smapi/DriverInfo.ts'
 import { isObject } from '../../lib/xapi/protocol.ts'
+import { volumeDeviations } from './sm-transcripts-deviations-lvm.ts'
 import type { Changes, Fields } from './sm-transcripts-format.ts'
 import type { Outcome } from './sm-transcripts-outcome.ts'
 
@@ -8,7 +10,7 @@ import type { Outcome } from './sm-transcripts-outcome.ts'
 export interface Deviation {
   /** Words of the row in `docs/differences.md` that says why. */
   readonly documented: string
-  /** What we do, made from what the reference did and from the files that were in our SR before. */
+  /** What we do, made from what the reference did and from the files or volumes that were in our SR before. */
   readonly expected: Expectation
   /** The name of a disk that only we make; it is deleted again after the step. */
   readonly newDisk?: string
@@ -20,7 +22,7 @@ export function allDeviations(): readonly (readonly [string, Deviation])[] {
 }
 
 type Files = Outcome['files']
-type Expectation = (recorded: Outcome, filesBefore: Files) => Outcome
+type Expectation = (recorded: Outcome, filesBefore: Files, groupBefore?: Outcome['group']) => Outcome
 
 /** What we do otherwise in this step (scenario and number). */
 export function deviationOf(step: string): Deviation | undefined {
@@ -58,6 +60,8 @@ const steps: Readonly<Record<string, Deviation>> = {
   'ext-basic 1': driverInfo(extSrInfo),
   'nfs3-basic 1': driverInfo(nfsSrInfo),
   'nfs4-basic 1': driverInfo(nfsSrInfo),
+  'lvm-thick-lifecycle 1': driverInfo(lvhdSrInfo),
+  ...volumeDeviations,
   'nfs3-basic 25': untoldHardLinks(),
   'nfs4-basic 25': untoldHardLinks(),
   'file-errors 6': {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { usingReader } from '../../lib/lvm/VolumeReader.ts'
 import type { Files } from '../../lib/os/files.ts'
 import { openImage } from '../../lib/vhd/openImage.ts'
+import { RawLayer } from '../../lib/vhd/RawLayer.ts'
 import { VhdChain } from '../../lib/vhd/VhdChain.ts'
 import { VhdLeafWriter } from '../../lib/vhd/VhdLeafWriter.ts'
 import { readLayers } from '../support/volumeLayers.ts'
@@ -18,6 +19,8 @@ export interface GuestView {
   readonly virtual_size: number
   readonly chain?: readonly string[]
   readonly depth?: number
+  /** It is a raw volume, with nothing above it. */
+  readonly isRaw?: boolean
 }
 
 /** The disks of an SR as guests have them, by uuid. */
@@ -78,7 +81,8 @@ async function volumeView(box: Box, vdi: string): Promise<GuestView> {
       layers.map(({ layer }) => layer),
       layers[0]?.size ?? 0,
     )
-    return { sha256: await hashOf(disk), virtual_size: disk.virtualSize, depth: layers.length }
+    const isRaw = layers[0]?.layer instanceof RawLayer
+    return { sha256: await hashOf(disk), virtual_size: disk.virtualSize, depth: layers.length, isRaw }
   })
 }
 

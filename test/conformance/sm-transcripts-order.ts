@@ -11,10 +11,13 @@ const WRITES_VOLUME = /^(?:write|punch) \/dev\/VG_XenStorage-[^ ]*\/VHD-/
 export function orderProblems(command: string, trace: string): string[] {
   const effects = trace.split('\n').map(line => EFFECT.exec(line)?.slice(1) ?? ['', ''])
   const disk = positions(effects, ([kind = '', what = '']) => changesDisk(kind, what))
+  // The reference removes an unused base last.
+  const made = positions(effects, ([kind = '', what = '']) => changesDisk(kind, what) && !what.startsWith('lvremove '))
   const call = (method: string) => positions(effects, ([kind, what]) => kind === 'xapi' && what === method)
   const [first = Infinity, last = -Infinity] = [disk[0], disk.at(-1)]
   const problems: string[] = []
-  if (call('SR.set_virtual_allocation').some(at => at < last)) problems.push('statistics before a change of a disk')
+  if (call('SR.set_virtual_allocation').some(at => at < (made.at(-1) ?? -Infinity)))
+    problems.push('statistics before a change of a disk')
   if (command !== 'vdi_snapshot' && command !== 'vdi_clone') return problems
   const [paused = Infinity, resumed = -Infinity] = [
     call('VDI.add_to_sm_config')[0],

@@ -58,6 +58,8 @@ const deeds: Readonly<Record<string, Deed>> = {
 export const unlistedWrites: Readonly<Record<string, string>> = {
   'file-data 25': 'write -P 0x77 1M 64k',
   'file-data 26': 'write -P 0x78 1M 64k',
+  'lvm-thin 7': 'write -P 0x91 0 5M',
+  'lvm-thin 20': 'write -P 0x92 6M 1M',
 }
 
 /** Does what was done behind the plugin's back before this step, if anything. */

@@ -47,16 +47,18 @@ export class Replay {
   #state: State | undefined
   /** Our files when they were last looked at. */
   #files: Outcome['files']
-  /** Names that snapshots and clones were given, by the number of the step that made them. */
-  readonly #labels: ReadonlyMap<number, string>
-  /** Snapshots and clones so far. */
-  #branches = 0
+  /** Our volume group, then. */
+  #group: Outcome['group']
+  /** What snapshots and clones were called, by the number of the step that made them. */
+  readonly #named: ReadonlyMap<number, Named>
+  /** Disks that a guest wrote to. */
+  readonly #written = new Set<string>()
 
   constructor(scenario: string, box: Box) {
     this.#scenario = scenario
     this.#box = box
     this.#names = new Names(box.places)
-    this.#labels = branchLabels(readTranscript(scenario))
+    this.#named = namesGiven(readTranscript(scenario))
   }
 
   async step(step: Step): Promise<Replayed> {
@@ -76,23 +78,29 @@ export class Replay {
     if (this.#box.isVolumeGroup && recorded.group !== undefined)
       await pairJournals(this.#box, this.#names, recorded.group)
     const place = step.state === undefined || this.#state === undefined ? undefined : placeOf(this.#state, this.#box)
-    const expected = deviation?.expected(recorded, this.#files) ?? recorded
+    const expected = deviation?.expected(recorded, this.#files, this.#group) ?? recorded
     const ours = comparedWith(expected, await ourOutcome(this.#box, this.#names, { answer, changes, place }))
     this.#files = ours.files ?? this.#files
+    this.#group = ours.group ?? this.#group
     await this.#afterwards(step, ours, deviation)
-    const order = ours.fault === undefined ? orderProblems(step.cmd, await this.#takeTrace()) : []
+    const succeeded = ours.fault === undefined && ours.exitCode === 0
+    const order = succeeded ? orderProblems(step.cmd, await this.#takeTrace()) : []
     return { recorded, expected, ours, deviation, problems: [...order, ...(await this.#capacityProblems(step, after))] }
   }
 
   async guestWrites(vdi: string, commands: readonly string[]): Promise<void> {
+    this.#written.add(vdi)
     await guestDisksOf(this.#box).write(this.#names.ourUuid(vdi), commands)
   }
 
   /** What a guest reads of a disk: as it was recorded, and here in recorded names. */
   async content({ vdi, sha256, virtual_size, chain, depth }: Content): Promise<Record<'expected' | 'ours', GuestView>> {
     const view = await guestDisksOf(this.#box).view(this.#names.ourUuid(vdi))
-    const expected = { sha256, virtual_size, ...(chain && { chain }), ...(depth && { depth }) }
-    return { expected, ours: this.#names.valueToRecorded(view) as GuestView }
+    // What a raw volume holds that nobody wrote to is what was on the disk before.
+    const stale = view.isRaw === true && !this.#written.has(vdi) ? { sha256: 'stale' } : {}
+    const images = { ...(chain && { chain }), ...(depth && { depth, isRaw: view.isRaw === true }) }
+    const expected = { sha256, virtual_size, ...images, ...stale }
+    return { expected, ours: { ...(this.#names.valueToRecorded(view) as GuestView), ...stale } }
   }
 
   async #execute(step: Step): Promise<Answer> {
@@ -154,10 +162,10 @@ export class Replay {
     const ref = refs.get(this.#names.ourUuid(made)) ?? ''
     const isSnapshot = step.cmd === 'vdi_snapshot'
     const source = memberOf(this.#names.toOurs(step.request, ''), 'vdi_ref')
-    this.#branches += 1
-    await this.#box.call('VDI.set_name_label', ref, this.#labels.get(step.n) ?? 'snap')
+    const { label, time } = this.#named.get(step.n) ?? { label: 'snap', time: '20260101T00:00:00Z' }
+    await this.#box.call('VDI.set_name_label', ref, label)
     await this.#box.call('VDI.set_is_a_snapshot', ref, isSnapshot)
-    await this.#box.call('VDI.set_snapshot_time', ref, `20260101T00:00:0${this.#branches}Z`)
+    await this.#box.call('VDI.set_snapshot_time', ref, time)
     await this.#box.call('VDI.set_snapshot_of', ref, isSnapshot ? source : 'OpaqueRef:NULL')
   }
 
@@ -183,13 +191,20 @@ export class Replay {
   }
 }
 
+interface Named {
+  readonly label: string
+  readonly time: string
+}
+
 /** The `vdi_update` that follows a snapshot or clone reads what it has been called. */
-function branchLabels(lines: readonly Line[]): Map<number, string> {
+function namesGiven(lines: readonly Line[]): Map<number, Named> {
   const steps = lines.filter((line): line is Step => line.kind === 'step')
-  const named = steps.flatMap((step, at): [number, string][] => {
-    const [before] = steps.slice(at - 1, at)
-    const label = step.trace.find(({ x }) => x === 'VDI.get_name_label')?.r
-    return step.cmd === 'vdi_update' && before !== undefined && typeof label === 'string' ? [[before.n, label]] : []
+  const named = steps.flatMap(({ cmd, trace }, at): [number, Named][] => {
+    const [before] = steps.slice(Math.max(0, at - 1), at)
+    const read = (method: string) => trace.find(({ x }) => x === method)?.r
+    const [label, time] = [read('VDI.get_name_label'), read('VDI.get_snapshot_time')]
+    if (cmd !== 'vdi_update' || before === undefined || typeof label !== 'string' || !isObject(time)) return []
+    return [[before.n, { label, time: String(time['dateTime']) }]]
   })
   return new Map(named)
 }

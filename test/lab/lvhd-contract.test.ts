@@ -25,6 +25,6 @@ describeLab('LVHDSR', () => {
     describeContract(open('thick'), lvhdFamily)
   })
   describe('interrupted, thin', () => {
-    describeCrashes(open('thin'), { step: 16, offset: 5, hidesDisk: true, codes: ['VDI_IN_USE'] })
+    describeCrashes(open('thin'), { step: 40, offset: 5, hidesDisk: true, codes: ['VDI_IN_USE'] })
   })
 })

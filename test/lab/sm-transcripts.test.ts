@@ -36,11 +36,33 @@ const ext = async (guest: Guest) => {
   return { plugin: 'EXTSR', type: 'ext', deviceConfig: { device }, places: [['{LOOP0}', device]] } as const
 }
 
+const lvm = (allocation?: string) => async (guest: Guest) => {
+  const device = (await guest.run(`lvm_setup; loop_disk 20G`)).trim()
+  const rootDisk = '/dev/the-hosts-own'
+  return {
+    plugin: 'LVHDSR',
+    type: 'lvm',
+    label: 'local lvm',
+    deviceConfig: { device, ...(allocation === undefined ? {} : { allocation }) },
+    rootDisk,
+    places: [
+      ['{LOOP0}', device],
+      ['{ROOTDISK}', rootDisk],
+    ],
+  } as const
+}
+
 describeLab('a driver does what the reference was recorded doing', () => {
   test.for([
     ['ext-basic', ext],
     ['nfs3-basic', nfs('3')],
     ['nfs4-basic', nfs('4')],
+    ['lvm-thick-lifecycle', lvm()],
+    ['lvm-thin', lvm('thin')],
+    ['lvm-single', lvm()],
+    ['lvm-errors', lvm()],
+    ['lvm-crash', lvm()],
+    ['lvm-inflate-crash', lvm()],
   ] as const)('%s', { timeout: TIMEOUT_MS }, async ([scenario, prepare], { expect }) => {
     const guest = await sharedGuest()
     const sr: TranscriptOptions['sr'] = await prepare(guest)
