@@ -20,7 +20,7 @@ export function inUseLink(deps: ScsiDeps, scsiId: string): string {
 export async function namesForLvm(deps: ScsiDeps, scsiId: string): Promise<string[]> {
   const inUse = inUseLink(deps, scsiId)
   if (await deps.system.files.exists(inUse)) return [mapPath(deps, scsiId), inUse, mapLink(deps, scsiId)]
-  const byId = byIdPath(deps, scsiId)
-  const real = await resolved(deps.system, byId)
-  return [byId, real, path.join(byScsidDirectory(deps, scsiId), path.basename(real))]
+  // Not the link itself: udev may turn it to another path at any time, and LVM would then see two copies.
+  const real = await resolved(deps.system, byIdPath(deps, scsiId))
+  return [real, path.join(byScsidDirectory(deps, scsiId), path.basename(real))]
 }

@@ -177,6 +177,31 @@ describeLab('LVHDoISCSISR', () => {
     })
   })
 
+  describe('through several portals', () => {
+    const both = { target: '10.9.0.1', port: '3262', targetIQN: T4, SCSIid: ID, multihomed: 'true' }
+    const [one, two] = ['10.9.0.1:3262', '10.9.0.2:3262']
+
+    test('all are logged in to; one that is down keeps nobody out', async () => {
+      await plugin.ok('sr_attach', both)
+      expect(await portals()).toEqual([one, two])
+      const { device_config, other_config } = await plugin.pbd()
+      expect(device_config['multihomelist']?.split(',').sort()).toEqual([one, two])
+      expect(other_config).toMatchObject({ iscsi_sessions: '2' })
+      await plugin.ok('sr_detach', both)
+      await guest.run('ip addr del 10.9.0.1/32 dev lo')
+      expect((await plugin.fault('sr_attach', both)).code).toBe(141)
+      await plugin.ok('sr_attach', { ...both, multihomelist: `${one},${two}` })
+      expect(await portals()).toEqual([two])
+      await plugin.ok('sr_detach', both)
+      const listed = { ...both, target: '10.9.0.1,10.9.0.2', multihomed: 'false' }
+      await plugin.ok('sr_attach', listed)
+      expect(await portals()).toEqual([two])
+      expect((await plugin.pbd()).device_config['multiSession']).toBe(`10.9.0.2,3262,${T4}|`)
+      await plugin.ok('sr_detach', listed)
+      await guest.run('ip addr add 10.9.0.1/32 dev lo')
+    })
+  })
+
   test('a disk is attached while xapi is not there', async () => {
     await plugin.ok('sr_attach', complete)
     const disk = (await plugin.ok('vdi_create', complete, { args: ['8388608'], vdi_sm_config: { type: 'raw' } })) as {

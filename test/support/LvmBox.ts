@@ -89,11 +89,11 @@ const PLUGINS = new Map([
   ['LVMoHBASR', { info: lvhdOverHbaInfo, driver: LVHDoHBASR }],
 ])
 
-/** What the programs around LVM answer on a host with one path to the LUN; LVM itself sees one copy of its group. */
-const TOOLS = new Map([
-  ['scsi_id', `${BOX_LUN}\n`],
-  ['pvs', '{"report":[{"pv":[]}]}'],
-])
+/** What a host with one path to the LUN answers without the model: the LUN's id, and that no copy of its group is seen. */
+function answerOfHost([program, ...words]: readonly string[]): string | undefined {
+  if (path.basename(program ?? '') === 'scsi_id') return `${BOX_LUN}\n`
+  return program === 'pvs' && words.includes('--all') ? '{"report":[{"pv":[]}]}' : undefined
+}
 
 const DEVICE = { isFile: () => false, isBlockDevice: () => true }
 
@@ -119,7 +119,7 @@ export class LvmBox implements LvmHost {
     return {
       ...model,
       run: (argv, options) => {
-        const stdout = TOOLS.get(path.basename(argv[0]))
+        const stdout = answerOfHost(argv)
         return stdout === undefined ? model.run(argv, options) : Promise.resolve({ exitCode: 0, stdout, stderr: '' })
       },
       files: new DeviceFiles(effects, this.fake.root),

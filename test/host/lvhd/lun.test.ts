@@ -134,6 +134,6 @@ describe('an SR on a LUN', () => {
     await run('sr_scan')
     const calls = box.lvm.fake.commands.filter(([program]) => program === 'lvm')
     const config = calls.at(-1)?.find(word => word.includes('devices{')) ?? ''
-    expect(config).toMatch(/filter=\["a\|\^\/dev\/disk\/by-id\/scsi-\w+\$\|",.*"r\|\.\*\|"\]\}$/)
+    expect(config).toMatch(/filter=\["a\|\^\S*\/dev\/disk\/by-id\/scsi-\w+\$\|",.*"r\|\.\*\|"\]\}$/)
   })
 })

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { chooseMultipath } from '../../../lib/multipath/chooseMultipath.ts'
@@ -187,11 +187,11 @@ test('activation fails where the daemon does not answer or start (430)', async (
 test('LVM is given the map while it is in use, else one path and no other', async () => {
   const host = multipathHost()
   const short = async () => (await namesForLvm(host.deps, LUN_A)).map(name => name.replace(`${host.root}/dev/`, ''))
-  expect(await short()).toEqual([
-    `disk/by-id/scsi-${LUN_A}`,
-    `disk/by-id/scsi-${LUN_A}`,
-    `disk/by-scsid/${LUN_A}/scsi-${LUN_A}`,
-  ])
+  const byId = path.join(host.root, `dev/disk/by-id/scsi-${LUN_A}`)
+  writeFileSync(path.join(host.root, 'dev/sdc'), '')
+  rmSync(byId)
+  symlinkSync('../../sdc', byId)
+  expect(await short()).toEqual(['sdc', `disk/by-scsid/${LUN_A}/sdc`])
   await (await host.multipath()).refresh(LUN_A)
   expect(await short()).toEqual([`mapper/${LUN_A}`, `disk/mpInuse/${LUN_A}`, `disk/by-scsid/${LUN_A}/mapper`])
 })
