@@ -25,10 +25,22 @@ const drivers: Readonly<Record<string, (() => Promise<Driver>) | undefined>> = {
   nfs: async () => (await import('./NFSSR.ts')).NFSSR,
   lvm: lvhd,
   lvhd,
+  lvmoiscsi: lvhdOverIscsi,
+  lvhdoiscsi: lvhdOverIscsi,
+  lvmohba: lvhdOverHba,
+  lvhdohba: lvhdOverHba,
 }
 
 async function lvhd(): Promise<Driver> {
   return (await import('./LVHDSR.ts')).LVHDSR
+}
+
+async function lvhdOverIscsi(): Promise<Driver> {
+  return (await import('./LVHDoISCSISR.ts')).LVHDoISCSISR
+}
+
+async function lvhdOverHba(): Promise<Driver> {
+  return (await import('./LVHDoHBASR.ts')).LVHDoHBASR
 }
 
 /**

@@ -3,7 +3,7 @@ import { refreshLunSize } from '../../lib/multipath/lunSize.ts'
 import { isMultipathing, type Multipath } from '../../lib/multipath/Multipath.ts'
 import { namesForLvm } from '../../lib/multipath/names.ts'
 import type { LvmOptions } from '../../lib/lvm/Lvm.ts'
-import { clearGroupMappings } from '../../lib/lvm/mapping.ts'
+import { clearGroupMappings, hasGroupMappings } from '../../lib/lvm/mapping.ts'
 import { byScsidDirectory, lunEntries } from '../../lib/scsi/links.ts'
 import { isScsiId } from '../../lib/scsi/scsiId.ts'
 import type { CommandName } from '../../lib/smapi/commands.ts'
@@ -131,8 +131,12 @@ export abstract class LunSR extends LVHDSR {
     }
   }
 
-  /** On any failure nothing of this attempt stays; the failure that is reported is the first one. */
+  /**
+   * On any failure nothing of this attempt stays; the failure that is reported is the first one. An SR with volumes mapped
+   * is in use, as when only the toolstack was started again: that stays.
+   */
   override async attach(): Promise<void> {
+    const isUsed = await hasGroupMappings(this.group.lvm, this.group.name)
     try {
       await this.connect(this.uuid)
       await this.setSchedulers()
@@ -140,7 +144,7 @@ export abstract class LunSR extends LVHDSR {
       await super.attach()
     } catch (error) {
       this.group.forget()
-      await this.#letGo(this.uuid)
+      if (!isUsed) await this.#closeAndLetGo()
       throw error
     }
     await this.#markMultipathable()
@@ -154,13 +158,15 @@ export abstract class LunSR extends LVHDSR {
     return null
   }
 
-  /** The connection ends also where the SR could not be deleted: nobody has it attached (spec iscsi-hba 8, 9). */
+  /**
+   * The connection ends also where the SR could not be deleted: nobody has it attached (spec iscsi-hba 8, 9). What somebody
+   * has open all the same keeps it.
+   */
   override async sr_delete(request: Request): Promise<null> {
     try {
       await super.sr_delete(request)
     } catch (error) {
-      await this.#quietly('closing the volumes', () => clearGroupMappings(this.group.lvm, this.group.name))
-      await this.#letGo(this.uuid)
+      await this.#closeAndLetGo()
       throw error
     }
     await this.disconnect(this.uuid)
@@ -203,6 +209,15 @@ export abstract class LunSR extends LVHDSR {
     }
     await this.disconnect(holder)
     return result
+  }
+
+  /** What is written to an open volume would be lost with its LUN: then the connection stays. */
+  async #closeAndLetGo(): Promise<void> {
+    await this.cleanup()
+    await this.#quietly('closing the volumes and disconnecting', async () => {
+      await clearGroupMappings(this.group.lvm, this.group.name)
+      await this.disconnect(this.uuid)
+    })
   }
 
   /** The cleanup of a failure, which must not hide it. */

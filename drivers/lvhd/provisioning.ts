@@ -55,19 +55,24 @@ export async function giveBack(vdi: LvhdVDI): Promise<void> {
   const { log, request } = sr.context
   try {
     if (!request.isMaster) await askMaster(vdi, 'detach')
-    else await giveBackHere(vdi)
+    else await giveBackHere(vdi, request.hostRef)
   } catch (error) {
     sr.group.forget()
     log.warn(`VDI ${vdi.uuid} keeps its room: ${String(error)}`)
   }
 }
 
-/** As `giveBack`, on the master. @throws HeldUpError, LvmError, VhdError */
-export async function giveBackHere(vdi: LvhdVDI): Promise<void> {
+/**
+ * As `giveBack`, on the master. The lock may have been waited for: who has opened the disk meanwhile found it at its full size.
+ * `closed`: a host that is known to have closed it.
+ * @throws SmError VDIInUse, VDIUnavailable; HeldUpError, LvmError, VhdError
+ */
+export async function giveBackHere(vdi: LvhdVDI, closed?: Ref): Promise<void> {
   const { sr } = vdi
   await underSrLock(sr, async () => {
     sr.group.forget()
     await sr.requireSettled(vdi.uuid)
+    await requireClosedEverywhere(vdi, await sr.context.xapi.vdiGetByUuid(vdi.uuid), closed)
     const { type, volume, virtualSize } = await vdi.read()
     if (type !== 'vhd' || volume.size < fullVhdVolumeSize(virtualSize)) return
     await sr.activator.hold([{ uuid: vdi.uuid, volume: volume.name }])
@@ -86,12 +91,14 @@ export async function givesRoomBack({ sr, uuid }: LvhdVDI, disk: Disk): Promise<
 }
 
 /**
- * A volume must not be cut or removed while a host has it open: that would go on writing where other volumes are.
+ * A volume must not be cut or removed while a host, but for `except`, has it open: that would go on writing where other
+ * volumes are.
  * @throws SmError VDIInUse
  */
-export async function requireClosedEverywhere({ sr, uuid }: LvhdVDI, ref: Ref): Promise<void> {
+export async function requireClosedEverywhere({ sr, uuid }: LvhdVDI, ref: Ref, except?: Ref): Promise<void> {
   const { context } = sr
-  const smConfig = await context.xapi.vdiGetSmConfig(ref)
+  const all = Object.entries(await context.xapi.vdiGetSmConfig(ref))
+  const smConfig = Object.fromEntries(all.filter(([key]) => key !== `host_${except ?? ''}`))
   const { activeOn } = await hostActivity(context, { uuid, srRef: await sr.srRef(), smConfig })
   if (activeOn.length > 0) throw new SmError('VDIInUse', `VDI ${uuid} is active on ${activeOn.join(', ')}`)
 }

@@ -2,7 +2,7 @@ import type { StringMap } from '../../lib/xapi/XapiClient.ts'
 import { uuidArgument, type HostContext, type HostFunction } from '../hostPlugin.ts'
 import type { LvhdVDI } from './LvhdVDI.ts'
 import { usingMasterSr } from './masterSr.ts'
-import { giveBackHere, provisionHere, requireClosedEverywhere } from './provisioning.ts'
+import { giveBackHere, provisionHere } from './provisioning.ts'
 
 /**
  * The functions of the host plugin `lvhd-thin`, by which a slave has the master give a volume its full size before a disk
@@ -10,11 +10,7 @@ import { giveBackHere, provisionHere, requireClosedEverywhere } from './provisio
  */
 export const thinFunctions: Readonly<Record<string, HostFunction>> = {
   attach: (context, args) => withVdi(context, args, provisionHere),
-  detach: (context, args) =>
-    withVdi(context, args, async vdi => {
-      await requireClosedEverywhere(vdi, await context.xapi.vdiGetByUuid(vdi.uuid))
-      await giveBackHere(vdi)
-    }),
+  detach: (context, args) => withVdi(context, args, vdi => giveBackHere(vdi)),
 }
 
 async function withVdi(context: HostContext, args: StringMap, work: (vdi: LvhdVDI) => Promise<void>): Promise<string> {

@@ -30,25 +30,40 @@ export async function ensureDaemon(iscsiadm: Iscsiadm, localIqn: string): Promis
     }
   }
   await writeName(system, localIqn)
-  await restartDaemon(system, isRunning)
+  await restartDaemon(iscsiadm, isRunning)
   return true
 }
 
-/** Starts it afresh: what is recorded of targets is found out anew. @throws SmError SMGeneral (202) */
-export async function restartDaemon(system: System, isRunning: boolean): Promise<void> {
+/**
+ * Starts it afresh: what is recorded of targets is found out anew, but for those that the kernel has sessions of or the host
+ * was booted from. The daemon logs in to these again by their records, passwords included, when a connection breaks.
+ * @throws SmError SMGeneral (202)
+ */
+export async function restartDaemon(iscsiadm: Iscsiadm, isRunning: boolean): Promise<void> {
+  const { system } = iscsiadm.deps
   try {
+    // The kernel's sessions are listed without the daemon, too.
+    const used = new Set((await allSessions(iscsiadm)).map(({ iqn }) => iqn))
+    for (const iqn of await bootTargets(system.files)) used.add(iqn)
     if (isRunning) {
       await stopService(system, ISCSID)
       await waitUntil(system, false)
     }
     for (const database of await recordDatabases(system.files)) {
-      await system.run(['rm', '-rf', `${database}/nodes`, `${database}/send_targets`])
+      await system.run(['rm', '-rf', ...(await staleRecords(system, database, used)), `${database}/send_targets`])
     }
     await startService(system, ISCSID)
     await waitUntil(system, true)
   } catch (error) {
     throw new SmError('SMGeneral', messageOf(error), { cause: error })
   }
+}
+
+async function staleRecords({ files }: System, database: string, used: ReadonlySet<string>): Promise<string[]> {
+  const nodes = `${database}/nodes`
+  const targets = await files.list(nodes)
+  const stale = targets.filter(iqn => !used.has(iqn))
+  return stale.length === targets.length ? [nodes] : stale.map(iqn => `${nodes}/${iqn}`)
 }
 
 async function waitUntil(system: System, active: boolean): Promise<void> {

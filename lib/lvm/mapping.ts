@@ -46,13 +46,20 @@ export async function clearMapping(lvm: Lvm, group: string, volume: string): Pro
  */
 export async function clearGroupMappings(lvm: Lvm, group: string): Promise<void> {
   const { files } = lvm.deps.system
-  for (const name of await listIfPresent(lvm, MAPPER)) {
-    const parsed = parseMapperName(name)
-    if (parsed?.group === group) await clearMapping(lvm, group, parsed.volume)
-  }
+  for (const volume of await mappedVolumes(lvm, group)) await clearMapping(lvm, group, volume)
   const directory = path.join('/dev', group)
   for (const name of await listIfPresent(lvm, directory)) await unlinkIfPresent(lvm, path.join(directory, name))
   if (await files.exists(directory)) await files.removeDirectory(directory)
+}
+
+/** Whether any volume of a group is mapped on this host. Asks LVM nothing. */
+export async function hasGroupMappings(lvm: Lvm, group: string): Promise<boolean> {
+  return (await mappedVolumes(lvm, group)).length > 0
+}
+
+async function mappedVolumes(lvm: Lvm, group: string): Promise<string[]> {
+  const parsed = (await listIfPresent(lvm, MAPPER)).map(parseMapperName)
+  return parsed.flatMap(name => (name?.group === group ? name.volume : []))
 }
 
 /**

@@ -80,7 +80,8 @@ async function compareTarget(deps: ScsiDeps, known: readonly BusLink[], root: st
   for (const link of known) {
     if (link.scsiId === root) continue
     const isListed = listed.includes(link.address.lun)
-    if (isListed && (await scsiIdOf(deps, link.path)) === link.scsiId) continue
+    // A disk that does not say who it is has not become another one.
+    if (isListed && ['', link.scsiId].includes(await scsiIdOf(deps, link.path))) continue
     if (await isUsed(deps, link)) continue
     isChanged = true
     await removeDevice(deps, link.address)
@@ -96,15 +97,16 @@ async function compareTarget(deps: ScsiDeps, known: readonly BusLink[], root: st
   return isChanged
 }
 
-/** The LUNs that a target says it has, by asking any of its LUNs that answers; undefined where none does. */
+/**
+ * The LUNs that a target says it has, by asking any of its LUNs that answers; undefined where none does. An empty list is no
+ * answer: there is the LUN that was asked.
+ */
 async function listedLuns(deps: ScsiDeps, known: readonly BusLink[]): Promise<number[] | undefined> {
   for (const link of known) {
     try {
       const { stdout } = await deps.system.run(['/usr/bin/sg_luns', '-q', link.path], { changes: false })
-      return stdout.split('\n').flatMap(line => {
-        const [, number] = /^\s*([0-9a-fA-F]{4})[0-9a-fA-F]{12}\s*$/.exec(line) ?? []
-        return number === undefined ? [] : [parseInt(number, 16)]
-      })
+      const listed = parseLuns(stdout)
+      if (listed.length > 0) return listed
     } catch (error) {
       if (!(error instanceof CommandError)) throw error
       deps.log.debug(`${link.path} lists no LUNs: ${String(error)}`)
@@ -113,10 +115,28 @@ async function listedLuns(deps: ScsiDeps, known: readonly BusLink[]): Promise<nu
   return undefined
 }
 
+function parseLuns(text: string): number[] {
+  return text.split('\n').flatMap(line => {
+    const [, number] = /^\s*([0-9a-fA-F]{4})[0-9a-fA-F]{12}\s*$/.exec(line) ?? []
+    return number === undefined ? [] : [parseInt(number, 16)]
+  })
+}
+
 /** What is built on a disk would fail for good with it, while a target may list the disk again a moment later. */
 async function isUsed(deps: ScsiDeps, { address, scsiId }: BusLink): Promise<boolean> {
   const name = await blockName(deps, address)
-  if (name === undefined || !(await isHeld(deps, name))) return false
+  if (name === undefined || !((await isHeld(deps, name)) || (await isTaken(deps, name)))) return false
   deps.log.warn(`${name} (${scsiId}) is not what its target lists at ${formatAddress(address)}, but in use`)
   return true
+}
+
+/** Mounted, swapped to, or with a partition that is in use: none of that is among the disk's holders. */
+async function isTaken(deps: ScsiDeps, name: string): Promise<boolean> {
+  try {
+    return await deps.system.files.isBusy(path.join(rootsOf(deps).dev, name))
+  } catch (error) {
+    // What cannot even be opened nobody works with.
+    deps.log.debug(`${name} cannot be opened: ${String(error)}`)
+    return false
+  }
 }

@@ -53,6 +53,8 @@ async function undoGrowth(files: Files, file: string, journal: ResizeJournal): P
     for await (const entry of journal.entries()) await restore(storage, entry, journal)
     await storage.setLength(journal.footerOffset + FOOTER_SIZE)
     await storage.sync()
+    // Of a volume that has grown since, the last sector is what counts as its footer, and it may be poisoned.
+    if (storage.isDevice) await storage.write(footer.raw, storage.size - FOOTER_SIZE)
     await storage.write(footer.raw, journal.footerOffset)
     await storage.write(footer.raw, 0)
     await storage.sync()

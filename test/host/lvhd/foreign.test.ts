@@ -214,9 +214,8 @@ describe('a disk that was being enlarged', () => {
 })
 
 describe('a disk whose tables were being moved by vhd-util', () => {
-  // Where nothing has been moved yet, the journal knows the footer at the end of the recorded file alone, which is no volume.
   const cases = goldenCases().filter(
-    ({ name, revert }) => /^resize-interrupted-(?!begin)/.test(name) && revert !== undefined,
+    ({ name, revert }) => name.startsWith('resize-interrupted-') && revert !== undefined,
   )
 
   test.each(cases)('$name: it has its content and size again, and the journal is gone', async golden => {

@@ -3,6 +3,7 @@ import type { Context } from '../../../drivers/Context.ts'
 import { dispatch } from '../../../drivers/dispatch.ts'
 import { LunSR } from '../../../drivers/lun/LunSR.ts'
 import { makeContext } from '../../../drivers/makeContext.ts'
+import { METADATA_VOLUME } from '../../../lib/lvhd/names.ts'
 import type { CommandName } from '../../../lib/smapi/commands.ts'
 import { decodeRequest } from '../../../lib/smapi/Request.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
@@ -34,6 +35,14 @@ class NotedSR extends LunSR {
 
   protected override afterDelete(): Promise<void> {
     return note('forget')
+  }
+
+  /** Fails where volumes are mapped already. */
+  override async refreshDevices(): Promise<void> {
+    await super.refreshDevices()
+    if (!failing.has('late')) return
+    await this.group.activate([METADATA_VOLUME])
+    await note('late')
   }
 }
 
@@ -105,9 +114,32 @@ describe('an SR on a LUN', () => {
   })
 
   test('a connection that fails is undone, and its failure is the one that is reported', async () => {
+    await run('sr_detach')
+    events = []
     failing = new Set(['connect', 'disconnect'])
     await expect(run('sr_attach')).rejects.toMatchObject({ code: 68, detail: 'connect' })
     expect(transport()).toEqual(['look', 'connect', 'disconnect'])
+    failing = new Set()
+    await run('sr_attach')
+  })
+
+  test('an attach that fails late closes the volumes before it disconnects', async () => {
+    await run('sr_detach')
+    events = []
+    failing = new Set(['late'])
+    await expect(run('sr_attach')).rejects.toMatchObject({ code: 68, detail: 'late' })
+    expect(transport()).toEqual(['look', 'connect', 'disconnect'])
+    const closed = events.findLastIndex(event => event.startsWith('dmsetup remove'))
+    expect(closed).toBeGreaterThan(events.indexOf('late'))
+    expect(closed).toBeLessThan(events.indexOf('disconnect'))
+    failing = new Set()
+    await run('sr_attach')
+  })
+
+  test('a second attach that fails leaves what the first one has brought here', async () => {
+    failing = new Set(['connect'])
+    await expect(run('sr_attach')).rejects.toMatchObject({ code: 68, detail: 'connect' })
+    expect(transport()).toEqual(['look', 'connect'])
   })
 
   test('a look at the LUN is on behalf of nobody, and ends in every case', async () => {

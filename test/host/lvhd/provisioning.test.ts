@@ -88,6 +88,30 @@ describe.each([
   })
 })
 
+test('a disk that another host has open is not cut when the master closes it', async () => {
+  await open({})
+  // A host that cannot be asked may have it open.
+  await world.call('VDI.add_to_sm_config', disk.ref, 'host_OpaqueRef:another', 'RO')
+  await close({})
+  expect(await sizeOf(disk)).toBe(FULL)
+  expect(await references(disk.uuid)).toBe('none')
+})
+
+test('nor one that was opened elsewhere while the master waited for the SR', async () => {
+  await open({})
+  const held = await new LockManager(world.paths, box.lvm.system().effects).lock(world.srUuid, 'sr')
+  const host = await world.host()
+  const asked = world.call('host.call_plugin', host, 'lvhd-thin', 'detach', {
+    srUuid: world.srUuid,
+    vdiUuid: disk.uuid,
+  })
+  const refusal = asked.catch((error: unknown) => String(error))
+  await world.call('VDI.add_to_sm_config', disk.ref, 'host_OpaqueRef:another', 'RW')
+  await held.release()
+  expect(await refusal).toContain('is active on')
+  expect(await sizeOf(disk)).toBe(FULL)
+})
+
 /** Something that says that it serves the disk, as what outlives the toolstack does. */
 async function serve(): Promise<void> {
   const runtime = path.join(world.paths.runtime, 'datapath')

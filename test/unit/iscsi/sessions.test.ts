@@ -232,6 +232,19 @@ describe('the daemon', () => {
     expect(host.takeChanges()).toEqual(['rm -rf /etc/iscsi/nodes /etc/iscsi/send_targets', 'iscsid'])
   })
 
+  test('that has died keeps the records of targets that the kernel is connected to, and of the boot disk', async () => {
+    const session = `tcp: [1] 10.0.0.1:3260,1 ${IQN} (non-flash)`
+    const host = await ScriptedHost.make({ pidof: [1, ''], '-m session': session })
+    for (const iqn of [IQN, 'iqn.x:boot', 'iqn.x:old']) await host.write(`/etc/iscsi/nodes/${iqn}/record`, 'password')
+    await host.write('/sys/firmware/ibft/target0/target-name', 'iqn.x:boot\n')
+    const start = ensureDaemon(host.iscsiadm, 'iqn.x:host')
+    while (!host.commands.includes('iscsid')) await new Promise(resolve => setTimeout(resolve, 1))
+    host.answer('pidof', '1')
+    await start
+    for (const iqn of [IQN, 'iqn.x:boot']) expect(await host.read(`/etc/iscsi/nodes/${iqn}/record`)).toBe('password')
+    await expect(host.read('/etc/iscsi/nodes/iqn.x:old/record')).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test.each([
     ['systemd', '/usr/bin/systemctl is-active iscsid.service'],
     ['its processes', 'pidof iscsid'],

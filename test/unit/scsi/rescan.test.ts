@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Paths } from '../../../lib/os/paths.ts'
 import { rescanHosts } from '../../../lib/scsi/rescan.ts'
 import { fcHost, LUN_A, LUN_B, ROOT_DISK, type Tool } from './support.ts'
@@ -41,15 +41,36 @@ test('what something is built on is not taken away', async () => {
   expect(host.warnings.join()).toContain(`sde (${LUN_B})`)
 })
 
+test('what is mounted, or has a partition in use, is not taken away', async () => {
+  const host = fcHost({ sg_luns: () => '0000000000000000\n' })
+  const isBusy = vi.spyOn(host.deps.system.files, 'isBusy').mockResolvedValue(true)
+  await rescanHosts(host.deps, [10])
+  expect(isBusy).toHaveBeenCalledWith(path.join(host.root, 'dev/sde'))
+  expect(told(host)).toEqual([''])
+})
+
+test('a disk that does not say who it is stays', async () => {
+  const host = fcHost({ scsi_id: () => 1 })
+  await rescanHosts(host.deps, [10])
+  expect(told(host)).toEqual([''])
+})
+
+test('a target that says it has no LUN, by one of its LUNs, is not believed', async () => {
+  const host = fcHost({ sg_luns: () => '\n' })
+  await rescanHosts(host.deps, [10])
+  expect(told(host)).toEqual([''])
+})
+
 test("the host's own disk is never touched", async () => {
-  const host = fcHost({ sg_luns: () => '' })
+  const host = fcHost({ sg_luns: () => '0002000000000000\n' })
   const { inventory } = new Paths(host.root)
   mkdirSync(path.dirname(inventory), { recursive: true })
   writeFileSync(inventory, `PRIMARY_DISK='${path.join(host.root, 'dev/sda')}'\n`)
   await rescanHosts(host.deps, [0, 10])
   expect(host.commands).toContain('scsi_id -g --device /dev/sda')
   expect(ROOT_DISK).not.toBe('')
-  expect(told(host)).toEqual(['scsi remove-single-device 10 0 0 0', 'scsi remove-single-device 10 0 0 1'])
+  const removed = told(host).filter(line => line.includes('remove'))
+  expect(removed).toEqual(['scsi remove-single-device 10 0 0 0', 'scsi remove-single-device 10 0 0 1'])
 })
 
 test('a target that lists nothing because none of its LUNs answers keeps them', async () => {
