@@ -101,10 +101,15 @@ export class LVHDoISCSISR extends LunSR {
     }
   }
 
-  /** Where the target was not reached, that is what a client has to know; else that there is no SR. */
+  /**
+   * Where the target was not reached, that is what a client has to know; else that there is no SR. Clients match on the words
+   * for one that exists (spec observed-behaviour).
+   */
   protected override creationFailure(error: unknown): unknown {
     if (!this.#wasConnected) return error
-    return new SmError('SRUnavailable', error instanceof Error ? error.message : String(error), { cause: error })
+    const isThere = error instanceof SmError && error.errorName === 'SRExists'
+    const message = error instanceof Error ? error.message : String(error)
+    return new SmError('SRUnavailable', isThere ? 'The SR already exists' : message, { cause: error })
   }
 
   protected override pbdKeys(): string[] {

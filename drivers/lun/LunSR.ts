@@ -171,7 +171,7 @@ export abstract class LunSR extends LVHDSR {
     }
     await this.disconnect(this.uuid)
     await this.afterDelete()
-    await this.#forgetPaths(this.pbdKeys())
+    await this.#forgetPaths([`mpath-${this.scsiId}`])
     return null
   }
 

@@ -13,13 +13,14 @@ import type { XapiValue } from '../../lib/xapi/XapiClient.ts'
 export const HOST_REF = 'OpaqueRef:host-0001'
 export const SR_REF = 'OpaqueRef:sr-0006'
 const POOL_REF = 'OpaqueRef:pool-0002'
+const HOST_IQN = 'iqn.2026-01.org.example:host'
 const HOST_UUID = 'bb000000-0000-4000-8000-000000000001'
 const CONTROL_DOMAIN_UUID = 'bb000000-0000-4000-8000-0000000000d0'
 
 /** The SR that a recording is about, and what its placeholders stand for here. */
 export interface BoxSr {
   readonly uuid: string
-  readonly plugin: 'FileSR' | 'EXTSR' | 'NFSSR' | 'LVHDSR'
+  readonly plugin: 'FileSR' | 'EXTSR' | 'NFSSR' | 'LVHDSR' | 'LVHDoISCSISR' | 'LVHDoHBASR'
   readonly type: string
   readonly label?: string
   /** The disk that the host's inventory names as its own. */
@@ -91,7 +92,12 @@ export class Box {
 
   /** Whether the SR's disks are volumes and no files. */
   get isVolumeGroup(): boolean {
-    return this.#sr.plugin === 'LVHDSR'
+    return this.#sr.plugin.startsWith('LVHD')
+  }
+
+  /** Whether the volumes are on a LUN. */
+  get isOnLun(): boolean {
+    return this.isVolumeGroup && this.#sr.plugin !== 'LVHDSR'
   }
 
   /** The SR's files: while it is attached, or of a file SR always. */
@@ -180,13 +186,21 @@ export class Box {
   /** The records that every recording starts from; the toolstack adds the rest of its own. */
   async #writeDatabase(): Promise<void> {
     const objects = {
-      host: { [HOST_REF]: { uuid: HOST_UUID, other_config: { multipathing: 'false' } } },
+      host: { [HOST_REF]: { uuid: HOST_UUID, other_config: { multipathing: 'false', iscsi_iqn: HOST_IQN } } },
       VM: {
         'OpaqueRef:vm-0003': { uuid: CONTROL_DOMAIN_UUID, is_control_domain: true, resident_on: HOST_REF },
       },
       pool: { [POOL_REF]: { master: HOST_REF } },
       SR: { [SR_REF]: { uuid: this.srUuid, type: this.#sr.type, name_label: this.#sr.label ?? '' } },
-      PBD: { 'OpaqueRef:pbd-0007': { host: HOST_REF, SR: SR_REF, device_config: this.#sr.deviceConfig } },
+      PBD: {
+        'OpaqueRef:pbd-0007': {
+          // As the recordings name it.
+          uuid: `${this.srUuid.slice(0, -2)}bd`,
+          host: HOST_REF,
+          SR: SR_REF,
+          device_config: this.#sr.deviceConfig,
+        },
+      },
     }
     const state = path.join(this.paths.toolstackState, 'toolstack')
     await fs.mkdir(state, { recursive: true })

@@ -3,8 +3,8 @@ import { SR_REF, type Box } from './sm-transcripts-box.ts'
 import type { Changes, Fields } from './sm-transcripts-format.ts'
 import type { Names } from './sm-transcripts-names.ts'
 
-/** What the recordings show of the database: SRs and VDIs by uuid, messages by reference. Fields as they show them. */
-export type Database = Readonly<Record<'SR' | 'VDI' | 'message', Readonly<Record<string, Fields>>>>
+/** What the recordings show of the database: SRs, PBDs and VDIs by uuid, messages by reference. Fields as they show them. */
+export type Database = Readonly<Record<'SR' | 'PBD' | 'VDI' | 'message', Readonly<Record<string, Fields>>>>
 
 /** VDI uuid to reference. */
 export type Refs = ReadonlyMap<string, string>
@@ -17,8 +17,10 @@ export async function readDatabase(box: Box): Promise<Database> {
   const vdis = await records(box, 'VDI')
   const uuids = new Map(vdis.map(([ref, vdi]) => [ref, String(vdi['uuid'])]))
   const messages = await records(box, 'message')
+  const pbds = await records(box, 'PBD')
   return {
     SR: { [box.srUuid]: srFields(sr) },
+    PBD: Object.fromEntries(pbds.map(([, pbd]) => [String(pbd['uuid']), { other_config: pbd['other_config'] }])),
     VDI: Object.fromEntries(vdis.map(([, vdi]) => [String(vdi['uuid']), vdiFields(vdi, uuids, box.srUuid)])),
     message: Object.fromEntries(messages.map(([ref, message]) => [ref, messageFields(message)])),
   }
@@ -30,7 +32,7 @@ export async function readRefs(box: Box): Promise<Refs> {
 
 /** What changed, in the form of the recordings but in our names. */
 export function changesBetween(before: Database, after: Database): Changes {
-  const changed = (['SR', 'VDI', 'message'] as const).map(
+  const changed = (['SR', 'PBD', 'VDI', 'message'] as const).map(
     name => [name, tableChanges(before[name], after[name])] as const,
   )
   return Object.fromEntries(changed.filter(([, changes]) => Object.keys(changes).length > 0))
@@ -41,10 +43,11 @@ export function changesBetween(before: Database, after: Database): Changes {
  * unless it is asked for. A message is known by its name.
  */
 export function comparable(changes: Changes, { withCapacity = false } = {}): Changes {
-  const { SR = {}, VDI = {}, message = {} } = changes
+  const { SR = {}, PBD, VDI = {}, message = {} } = changes
   const hidden = withCapacity ? [] : CAPACITY
   return {
     SR: dropEmpty(Object.entries(SR).map(([key, fields]) => [key, fields && without(fields, hidden)])),
+    ...(PBD && { PBD }),
     VDI: Object.fromEntries(Object.entries(VDI).map(([key, fields]) => [key, fields && without(fields, ['ref'])])),
     message: Object.fromEntries(
       Object.values(message).map(fields => [String(fields?.['name']), fields && messageContract(fields)]),

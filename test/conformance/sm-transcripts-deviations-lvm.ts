@@ -9,6 +9,8 @@ const NOTHING_REMOVED = '`sr_delete` removes the metadata volume before it finds
 const NO_SUCH_GROUP = 'the alert of a failed scan after `sr_attach`'
 const REVERTED = '`vdi_revert` is an unknown command (143) *(lvm-errors 25)*'
 const WHOLE_ENTRY = 'the metadata entry of a new disk has no pool and is never one of a snapshot'
+const SESSION_LEFT =
+  'a probe that fails leaves its random uuid among the users of the target for ever *(iscsi-basic 9-27)*'
 const RECORDS_FIRST = 'the records of a snapshot are introduced after its journal is gone'
 const FOOTER = 'an interrupted inflate that had not begun'
 const FOOTER_STAYS = 'the end footer stays while our server has it open'
@@ -19,10 +21,13 @@ const CRASHED = '0a00000d-0000-4000-8000-00000000000d'
 const CRASH_LEAF = '0a000010-0000-4000-8000-000000000010'
 const CRASH_BASE = '0a00000f-0000-4000-8000-00000000000f'
 
-/** Where LVHDSR does something else on purpose, by scenario and step. */
+/** Where the drivers with volumes do something else on purpose, by scenario and step. */
 export const volumeDeviations: Readonly<Record<string, Deviation>> = {
   // The reference makes the metadata volume where a second sr_create finds the group, and with it writes sm_config anew.
   'lvm-thick-lifecycle 4': { documented: MERGED, expected: recorded => ({ ...recorded, changes: NO_CHANGES }) },
+  'iscsi-basic 11': { documented: MERGED, expected: recorded => ({ ...recorded, changes: NO_CHANGES }) },
+  'iscsi-basic 10': { documented: SESSION_LEFT, expected: withoutGroup },
+  'iscsi-basic 23': { documented: SESSION_LEFT, expected: withoutGroup },
   'lvm-thick-lifecycle 41': {
     documented: NOTHING_REMOVED,
     expected: (recorded, _files, group) => ({ ...recorded, group }),
@@ -52,6 +57,11 @@ export const volumeDeviations: Readonly<Record<string, Deviation>> = {
   'lvm-inflate-crash 9': { documented: FOOTER, expected: withFooters },
   // Its tapdisk has cut the end footer off the new leaf.
   'lvm-thin 20': { documented: FOOTER_STAYS, expected: withFooters },
+}
+
+/** With the last session of the target the LUN goes, and what is on it. */
+function withoutGroup(recorded: Outcome): Outcome {
+  return { ...recorded, group: undefined }
 }
 
 type Entry = readonly [names: string, facts: string]

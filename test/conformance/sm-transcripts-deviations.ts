@@ -1,4 +1,6 @@
 import { extSrInfo, fileSrInfo, nfsSrInfo } from '../../drivers/file/info.ts'
+import { lvhdOverHbaInfo } from '../../drivers/hba/info.ts'
+import { iscsiSrInfo } from '../../drivers/iscsi/info.ts'
 import { lvhdSrInfo } from '../../drivers/lvhd/info.ts'
 import type { DriverInfo } from '../../lib/smapi/DriverInfo.ts'
 import { isObject } from '../../lib/xapi/protocol.ts'
@@ -61,6 +63,8 @@ const steps: Readonly<Record<string, Deviation>> = {
   'nfs3-basic 1': driverInfo(nfsSrInfo),
   'nfs4-basic 1': driverInfo(nfsSrInfo),
   'lvm-thick-lifecycle 1': driverInfo(lvhdSrInfo),
+  'hba-basic 1': lunDriverInfo(lvhdOverHbaInfo),
+  'iscsi-basic 1': lunDriverInfo(iscsiSrInfo),
   ...volumeDeviations,
   'nfs3-basic 25': untoldHardLinks(),
   'nfs4-basic 25': untoldHardLinks(),
@@ -193,6 +197,19 @@ function driverInfo(info: DriverInfo): Deviation {
   return {
     documented: 'also `VDI_REVERT` and `supported_image_formats`',
     expected: recorded => ({ ...recorded, response: ourDriverInfo(recorded.response, info) }),
+  }
+}
+
+/** The two that the drivers of LUNs leave out, and only they have in the reference. */
+function lunDriverInfo(info: DriverInfo): Deviation {
+  const missing: readonly unknown[] = ['SR_METADATA', 'SR_CACHING']
+  const shortened = (recorded: unknown) => {
+    if (!isObject(recorded) || !Array.isArray(recorded['capabilities'])) throw new Error('no driver info was recorded')
+    return { ...recorded, capabilities: recorded['capabilities'].filter(name => !missing.includes(name)) }
+  }
+  return {
+    documented: 'but `SR_METADATA`, `SR_CACHING` *(iscsi-basic 1, hba-basic 1)*',
+    expected: recorded => ({ ...recorded, response: ourDriverInfo(shortened(recorded.response), info) }),
   }
 }
 

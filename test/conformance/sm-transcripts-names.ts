@@ -1,6 +1,9 @@
+import { SR_REF as OUR_SR } from './sm-transcripts-box.ts'
+
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 /** In a name of the device-mapper. */
 const DOUBLED_UUID = /[0-9a-f]{8}(?:--[0-9a-f]{4}){3}--[0-9a-f]{12}/g
+const SR_REF = /OpaqueRef:sr-\d+/g
 const VDI_REF = /OpaqueRef:vdi-\d+/g
 const SESSION_REF = /OpaqueRef:session-\d+/g
 
@@ -38,6 +41,7 @@ export class Names {
   toOurs(text: string, session: string): string {
     const named = text
       .replace(SESSION_REF, session)
+      .replace(SR_REF, OUR_SR)
       .replace(VDI_REF, ref => this.#ours.get(ref) ?? ref)
       .replace(UUID, uuid => this.ourUuid(uuid))
     return this.#places.reduce((result, [recorded, ours]) => {

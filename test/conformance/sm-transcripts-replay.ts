@@ -24,7 +24,7 @@ import { Names } from './sm-transcripts-names.ts'
 import { orderProblems } from './sm-transcripts-order.ts'
 import { prepareVolumeStep } from './sm-transcripts-out-of-band-lvm.ts'
 import { prepareStep, unlistedWrites } from './sm-transcripts-out-of-band.ts'
-import { endInterrupted, pairJournals } from './sm-transcripts-volumes.ts'
+import { endInterrupted, pairJournals, withoutContent } from './sm-transcripts-volumes.ts'
 import { answerFacts, ourOutcome, placeOf, recordedOutcome, type Outcome } from './sm-transcripts-outcome.ts'
 
 /** A step as the reference did it and as it went here. */
@@ -85,7 +85,11 @@ export class Replay {
     await this.#afterwards(step, ours, deviation)
     const succeeded = ours.fault === undefined && ours.exitCode === 0
     const order = succeeded ? orderProblems(step.cmd, await this.#takeTrace()) : []
-    return { recorded, expected, ours, deviation, problems: [...order, ...(await this.#capacityProblems(step, after))] }
+    const shown = (outcome: Outcome) => (this.#box.isOnLun ? asSeenOnLun(step.cmd, outcome) : outcome)
+    return {
+      ...{ recorded: shown(recorded), expected: shown(expected), ours: shown(ours), deviation },
+      problems: [...order, ...(await this.#capacityProblems(step, after))],
+    }
   }
 
   async guestWrites(vdi: string, commands: readonly string[]): Promise<void> {
@@ -207,6 +211,15 @@ function namesGiven(lines: readonly Line[]): Map<number, Named> {
     return [[before.n, { label, time: String(time['dateTime']) }]]
   })
   return new Map(named)
+}
+
+/**
+ * What was recorded of the content of volumes on a LUN came from a cache of before (no header of a volume that had just
+ * been made, no entry of the metadata volume), but where an attach or detach had just dropped it.
+ */
+function asSeenOnLun(command: string, outcome: Outcome): Outcome {
+  if (outcome.group === undefined || command === 'sr_attach' || command === 'sr_detach') return outcome
+  return { ...outcome, group: withoutContent(outcome.group) }
 }
 
 /** A detail is compared where the other side has one: more of it does no harm. */

@@ -98,6 +98,12 @@ export function inactive(group: GroupFacts): GroupFacts {
   return { ...group, volumes: Object.fromEntries(volumes) }
 }
 
+/** Names, sizes and attributes alone. */
+export function withoutContent(group: GroupFacts): GroupFacts {
+  const volumes = Object.entries(group.volumes).map(([name, { size, attr, tags }]) => [name, { size, attr, tags }])
+  return { ...group, volumes: Object.fromEntries(volumes) as GroupFacts['volumes'] }
+}
+
 function uuidsOf(journal: string): string[] {
   return journal.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? []
 }

@@ -11,7 +11,7 @@ const SCENARIOS = ['file-lifecycle', 'file-data', 'file-errors', 'file-fist', 'f
 /** Those that need the lab: test/lab/sm-transcripts.test.ts. */
 const LAB_SCENARIOS = [
   ...['ext-basic', 'nfs3-basic', 'nfs4-basic', 'lvm-thick-lifecycle', 'lvm-thin', 'lvm-single', 'lvm-errors'],
-  ...['lvm-crash', 'lvm-inflate-crash'],
+  ...['lvm-crash', 'lvm-inflate-crash', 'hba-basic', 'iscsi-basic'],
 ]
 
 /** Half a minute for all on an idle machine with two cores. */

@@ -52,6 +52,50 @@ const lvm = (allocation?: string) => async (guest: Guest) => {
   } as const
 }
 
+const HBA_ID = '36001405bbbb000100004000800000000'
+const IQN = 'iqn.2026-01.org.example:t'
+
+// The PBD of an SR on a LUN names it as soon as there is one, and none of the others is offered then: here it never does.
+const hba = async (guest: Guest) => {
+  await guest.run(`
+    udev_scsi_only
+    lvm_setup '^/dev/sd'
+    target_start
+    target_disk 2 20G bbbb0001-0000-4000-8000-0000000000c3`)
+  return {
+    plugin: 'LVHDoHBASR',
+    type: 'lvmohba',
+    label: 'hba',
+    deviceConfig: {},
+    rootDisk: '/dev/the-hosts-own',
+    places: [],
+  } as const
+}
+
+const iscsi = async (guest: Guest) => {
+  await guest.run(`
+    pidof systemd-udevd >/dev/null || udev_scsi_only
+    lvm_setup '^/dev/sd'
+    target_start
+    target_disk 0 20G aaaa0001-0000-4000-8000-0000000000a1
+    target_disk 1 10G aaaa0002-0000-4000-8000-0000000000b2
+    iscsi_target ${IQN}1 127.0.0.1:3260 '0 1'
+    iscsi_target ${IQN}2 127.0.0.1:3260 ''
+    iscsi_host`)
+  return {
+    plugin: 'LVHDoISCSISR',
+    type: 'lvmoiscsi',
+    label: 'iscsi',
+    deviceConfig: {},
+    places: [],
+  } as const
+}
+
+/** What happened to the host behind a step (scenario and number). */
+const afterwards: Readonly<Record<string, string>> = {
+  'hba-basic 2': `scsi_host 5000000000000001 2; within 20 test -e /dev/disk/by-id/scsi-${HBA_ID}`,
+}
+
 describeLab('a driver does what the reference was recorded doing', () => {
   test.for([
     ['ext-basic', ext],
@@ -63,6 +107,8 @@ describeLab('a driver does what the reference was recorded doing', () => {
     ['lvm-errors', lvm()],
     ['lvm-crash', lvm()],
     ['lvm-inflate-crash', lvm()],
+    ['hba-basic', hba],
+    ['iscsi-basic', iscsi],
   ] as const)('%s', { timeout: TIMEOUT_MS }, async ([scenario, prepare], { expect }) => {
     const guest = await sharedGuest()
     const sr: TranscriptOptions['sr'] = await prepare(guest)
@@ -72,6 +118,8 @@ describeLab('a driver does what the reference was recorded doing', () => {
         expect.soft(ours, title).toEqual(expected)
         if (recorded !== undefined) expect.soft(ours, `${title}: no longer deviates`).not.toEqual(recorded)
         expect.soft(problems, title).toEqual([])
+        const happened = afterwards[/^\S+ \d+/.exec(title)?.[0] ?? '']
+        if (happened !== undefined) await guest.run(happened)
       }
     } finally {
       await player.ask('close')
