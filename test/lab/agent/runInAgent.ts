@@ -74,7 +74,7 @@ function lossOf(fist: string): ((index: number) => void) | undefined {
   const [, disk, before] = /(?:^|,)offline=(sd[a-z])@(\d+)(?:,|$)/.exec(fist) ?? []
   if (disk === undefined) return undefined
   return index => {
-    if (index === Number(before)) writeFileSync(`/sys/block/${disk}/device/state`, 'offline')
+    if (index === Number(before)) writeFileSync(`/sys/block/${disk}/device/state`, 'offline\n')
   }
 }
 
