@@ -91,7 +91,9 @@ ${lun('/dev/sda', SCSI_ID, SERIAL, 512, 0)}${lun('/dev/sdb', OTHER_ID, OTHER_SER
       expect(await plugin.probe(config)).toBe(BLANK)
       await plugin.create(config)
       expect(await plugin.smConfig()).toMatchObject({ devserial: `scsi-${SCSI_ID}`, use_vhd: 'true' })
-      expect(await plugin.probe(config)).toMatch(new RegExp(`<UUID>${SR}</UUID>\n\t\t<Devlist>/dev/sda</Devlist>`))
+      expect(await plugin.probe(config)).toMatch(
+        new RegExp(`<UUID>${SR}</UUID>\n\t\t<Devlist>/dev/disk/by-id/scsi-\\w+</Devlist>`),
+      )
       expect(await plugin.fault('sr_create', config, { args: ['0'] })).toMatchObject({ code: 42 })
       await plugin.ok('sr_attach', config)
       expect(await plugin.smConfig()).toMatchObject({ multipathable: 'true', allocation: 'thick' })

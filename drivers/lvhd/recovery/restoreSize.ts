@@ -15,10 +15,10 @@ import { inflateIfRoom } from './inflateIfRoom.ts'
 export async function restoreSize(sr: LvhdFamilySR, uuid: string): Promise<void> {
   const { xapi } = sr.context
   const ref = await findVdi(xapi, uuid)
-  if (ref === undefined) return
-  const record = await xapi.vdiGetRecord(ref)
-  if (isWritten(record.sm_config)) await inflateWritten(sr, uuid)
-  else if ((await sr.allocation()) === 'thick' && !record.is_a_snapshot) await inflateQuietly(sr, uuid)
+  // A database that was lost may not know the disk yet.
+  const record = ref === undefined ? undefined : await xapi.vdiGetRecord(ref)
+  if (record !== undefined && isWritten(record.sm_config)) await inflateWritten(sr, uuid)
+  else if ((await sr.allocation()) === 'thick' && record?.is_a_snapshot !== true) await inflateQuietly(sr, uuid)
 }
 
 function isWritten(smConfig: Readonly<Record<string, string>>): boolean {
