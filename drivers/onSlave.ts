@@ -1,4 +1,3 @@
-import { Lvm } from '../lib/lvm/Lvm.ts'
 import { isLvmError } from '../lib/lvm/LvmError.ts'
 import { srOfGroup, volumeNamespace } from '../lib/lvm/names.ts'
 import { RefCounter } from '../lib/lvm/RefCounter.ts'
@@ -9,6 +8,7 @@ import { isUuid } from '../lib/smapi/members.ts'
 import type { StringMap } from '../lib/xapi/XapiClient.ts'
 import { isOpen } from './datapath/isOpen.ts'
 import { answerHostPlugin, type HostContext, type HostFunction } from './hostPlugin.ts'
+import { lvmOfSr } from './lun/lvmOfSr.ts'
 
 /**
  * The functions of the host plugin `on-slave`: what the master has other hosts do with their mappings of volumes (`multi`),
@@ -26,11 +26,11 @@ export function answerOnSlave(argument: string, system: System = makeSystem()): 
 }
 
 /** Actions in their order; the first that fails ends it. */
-async function multi({ system, paths, locks, log }: HostContext, args: StringMap): Promise<string> {
+async function multi(context: HostContext, args: StringMap): Promise<string> {
   const group = required(args, 'vgName')
   const srUuid = srOfGroup(group)
   if (srUuid === undefined || !isUuid(srUuid)) throw new Error(`${group} is no volume group of an SR`)
-  const lvm = new Lvm({ system, paths, locks, log })
+  const lvm = await lvmOfSr(context, srUuid)
   const volumes = new VolumeGroup(lvm, group)
   const references = new RefCounter(lvm.deps, srUuid)
   for (let number = 1; args[`action${number}`] !== undefined; number += 1) {

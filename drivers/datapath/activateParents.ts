@@ -1,11 +1,11 @@
 import { scanVhds, isUnreadable } from '../../lib/lvhd/scan.ts'
 import { rawVolume, vhdVolume } from '../../lib/lvhd/names.ts'
 import { type Activation, Activator } from '../../lib/lvm/Activator.ts'
-import { Lvm } from '../../lib/lvm/Lvm.ts'
 import { groupName } from '../../lib/lvm/names.ts'
 import { RefCounter } from '../../lib/lvm/RefCounter.ts'
 import { VolumeGroup } from '../../lib/lvm/VolumeGroup.ts'
 import type { HostContext } from '../hostPlugin.ts'
+import { lvmOfSr } from '../lun/lvmOfSr.ts'
 
 /**
  * Makes the ancestors of a VDI active on this host where its chain was changed elsewhere while it was paused, and counts
@@ -14,8 +14,7 @@ import type { HostContext } from '../hostPlugin.ts'
  * @throws SmError SRUnavailable, VDIUnavailable; LvmError
  */
 export async function activateParents(context: HostContext, srUuid: string, vdiUuid: string): Promise<void> {
-  const { system, paths, locks, log } = context
-  const lvm = new Lvm({ system, paths, locks, log })
+  const lvm = await lvmOfSr(context, srUuid)
   const group = new VolumeGroup(lvm, groupName(srUuid))
   const idle: Activation[] = []
   for (const ancestor of await ancestorsOf(group, vdiUuid)) {

@@ -1,10 +1,8 @@
 import { chooseMultipath } from '../../lib/multipath/chooseMultipath.ts'
 import { refreshLunSize } from '../../lib/multipath/lunSize.ts'
 import { isMultipathing, type Multipath } from '../../lib/multipath/Multipath.ts'
-import { namesForLvm } from '../../lib/multipath/names.ts'
-import type { LvmOptions } from '../../lib/lvm/Lvm.ts'
 import { clearGroupMappings, hasGroupMappings } from '../../lib/lvm/mapping.ts'
-import { byScsidDirectory, lunEntries } from '../../lib/scsi/links.ts'
+import { lunEntries } from '../../lib/scsi/links.ts'
 import { isScsiId } from '../../lib/scsi/scsiId.ts'
 import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
@@ -15,6 +13,7 @@ import { chooseScheduler } from '../ext/devices.ts'
 import { LVHDSR } from '../LVHDSR.ts'
 import { refuseDiskInUse } from './inUse.ts'
 import { LunVDI } from './LunVDI.ts'
+import { lvmOptionsOf } from './lvmOfSr.ts'
 import { requireOneDisk } from './oneDisk.ts'
 import { countPaths, forgetPaths } from './pathCounts.ts'
 import { hostsTakeUpSize } from './growth.ts'
@@ -45,7 +44,7 @@ export abstract class LunSR extends LVHDSR {
   constructor(context: Context) {
     const scsiId = context.request.deviceConfig['SCSIid'] ?? ''
     if (scsiId !== '' && !isScsiId(scsiId)) throw new SmError('ConfigSCSIid', 'malformed')
-    super(context, lvmOptions(context, scsiId))
+    super(context, scsiId === '' ? {} : lvmOptionsOf(context, scsiId))
     this.scsiId = scsiId
   }
 
@@ -260,10 +259,4 @@ export abstract class LunSR extends LVHDSR {
       log.warn(`SR ${this.uuid} is not marked multipathable: ${String(error)}`)
     }
   }
-}
-
-/** By either LVM sees the one device of the LUN and nothing else: the first is for the hosts' own LVM, the second for any. */
-function lvmOptions(context: Context, scsiId: string): LvmOptions {
-  if (scsiId === '') return {}
-  return { device: byScsidDirectory(context, scsiId), onlyDevice: () => namesForLvm(context, scsiId) }
 }

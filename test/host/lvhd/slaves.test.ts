@@ -148,3 +148,18 @@ describe('the plugin on-slave', () => {
     expect(await isActive()).toBe(false)
   })
 })
+
+test('the plugin on-slave has LVM look at the one path to the LUN that the driver uses', async () => {
+  const { world, lvm } = await openBox({ onLun: true, hostPluginDir: 'bin' })
+  try {
+    const disk = await world.createVdi('disk', 4)
+    lvm.fake.takeCommands()
+    const args = { vgName: `VG_XenStorage-${world.srUuid}`, action1: 'refresh', lvName1: vhdVolume(disk.uuid) }
+    expect(await world.call('host.call_plugin', await world.host(), 'on-slave', 'multi', args)).toBe('True')
+    const ran = lvm.fake.commands.filter(([program]) => program !== 'dmsetup')
+    expect(ran.length).toBeGreaterThan(0)
+    for (const words of ran) expect(words.join(' ')).toMatch(/filter=\["a\|\^\S*\/by-id\/scsi-\w+\$\|",.*"r\|\.\*\|"\]/)
+  } finally {
+    await world.close()
+  }
+})
