@@ -63,7 +63,15 @@ export class LvmWorld extends World {
     await this.start()
     const { deviceConfig, smConfig = {} } = this.options
     this.srUuid = srUuid
-    const args = [srUuid, 'test', '', this.options.type, '', false, { use_vhd: 'true', ...smConfig }] as const
+    const args = [
+      srUuid,
+      this.options.srName ?? 'test',
+      '',
+      this.options.type,
+      '',
+      false,
+      { use_vhd: 'true', ...smConfig },
+    ] as const
     this.srRef = String(await this.call('SR.introduce', ...args))
     const pbd = { host: await this.host(), SR: this.srRef, device_config: { ...deviceConfig }, other_config: {} }
     await this.call('PBD.plug', String(await this.call('PBD.create', pbd)))

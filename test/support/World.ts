@@ -68,6 +68,8 @@ export interface WorldOptions {
   readonly hostPluginDir?: string
   /** The SR that the storage is of, where it is there already: it is attached and not created. */
   readonly srUuid?: string
+  /** Its name. */
+  readonly srName?: string
   /** The world goes on where another one has ended. */
   readonly succession?: Succession
   /** How plugins are run; by default as processes. */
