@@ -11,9 +11,11 @@ const OTHER_ID = '36001405cccc000100004000800000000'
 const OTHER_SERIAL = 'cccc0001-0000-4000-8000-0000000000c3'
 const SR = 'eba00000-0000-4000-8000-000000000001'
 const MIB = 1024 * 1024
+const GROUP = `VG_XenStorage-${SR}`
 const LINK = `/dev/disk/by-id/scsi-${SCSI_ID}`
 const BLANK = '<?xml version="1.0" ?>\n<SRlist/>\n'
 
+/** The LUN is on a loop device, so that it can grow. */
 const START = `
   udev_scsi_only
   # Not what the target has the disks on.
@@ -27,7 +29,8 @@ const START = `
   echo 1 >"$store/enable"
   target_disk 1 300M ${OTHER_SERIAL}
   scsi_host 5000000000000001 0 1
-  within 20 test -e ${LINK}`
+  within 20 test -e ${LINK}
+  echo "$loop"`
 /** What a failed test leaves, and the disk blank again. */
 const CLEAN = `
   dmsetup remove_all --force
@@ -38,9 +41,10 @@ const CLEAN = `
 
 describeLab('LVHDoHBASR', () => {
   let guest: Guest
+  let loop: string
   beforeAll(async () => {
     guest = await sharedGuest()
-    await guest.run(START)
+    loop = (await guest.run(START)).trim()
   })
   afterEach(async () => {
     await guest.run(CLEAN)
@@ -134,6 +138,17 @@ ${lun('/dev/sda', SCSI_ID, SERIAL, 512, 0)}${lun('/dev/sdb', OTHER_ID, OTHER_SER
       expect(await plugin.fault('sr_attach', config)).toMatchObject({ code: 119 })
       await guest.run(`wipefs -qaf /dev/disk/by-id/scsi-${OTHER_ID}`)
       await plugin.ok('sr_attach', config)
+      await plugin.ok('sr_detach', config)
+    })
+
+    test('the group grows with the LUN once it is told to scan', async () => {
+      await plugin.create(config)
+      await plugin.ok('sr_attach', config)
+      const size = async () => Number(await guest.run(`vgs --noheadings --nosuffix --units m -o vg_size ${GROUP}`))
+      expect(await size()).toBe(496)
+      await guest.run(`truncate -s 700M $(losetup --noheadings --output BACK-FILE ${loop}); losetup -c ${loop}`)
+      await plugin.ok('sr_scan', config)
+      expect(await size()).toBe(684)
       await plugin.ok('sr_detach', config)
     })
 
