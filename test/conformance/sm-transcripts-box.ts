@@ -1,6 +1,8 @@
 import * as fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { groupName as extGroupName } from '../../drivers/ext/volume.ts'
+import { groupName } from '../../lib/lvm/names.ts'
 import { Effects } from '../../lib/os/effects.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
@@ -93,6 +95,12 @@ export class Box {
   /** Whether the SR's disks are volumes and no files. */
   get isVolumeGroup(): boolean {
     return this.#sr.plugin.startsWith('LVHD')
+  }
+
+  /** The volume group of the SR, undefined where it has none. */
+  get group(): string | undefined {
+    if (this.#sr.plugin === 'EXTSR') return extGroupName(this.srUuid)
+    return this.isVolumeGroup ? groupName(this.srUuid) : undefined
   }
 
   /** Whether the volumes are on a LUN. */

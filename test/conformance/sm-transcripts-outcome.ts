@@ -75,7 +75,7 @@ export async function ourOutcome(
     pauses: names.valueToRecorded(pauses) as unknown[],
     mounted: place === undefined ? undefined : await box.isMounted(),
     files: place === undefined ? undefined : await filesIn(place, names),
-    group: place === undefined || !box.isVolumeGroup ? undefined : await groupFacts(box, names),
+    group: place === undefined || box.group === undefined ? undefined : await groupFacts(box, names),
     references: place === undefined ? undefined : await ourReferences(box, names),
   }
 }

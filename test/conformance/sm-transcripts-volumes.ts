@@ -40,10 +40,10 @@ function recordedVolume({ mgt, ...facts }: VolumeFacts): VolumeFacts {
 }
 
 /** The group of the box's SR, with nothing known of it yet. */
-export function volumeGroupOf({ system, paths, srUuid }: Box): VolumeGroup {
+export function volumeGroupOf({ system, paths, srUuid, group = groupName(srUuid) }: Box): VolumeGroup {
   const locks = new LockManager(paths, system.effects)
   const lvm = new Lvm({ system, paths, locks, log: makeLogger({ spec: 'none' }) }, { master: true })
-  return new VolumeGroup(lvm, groupName(srUuid))
+  return new VolumeGroup(lvm, group)
 }
 
 /** What the box's SR has, in recorded names. */
