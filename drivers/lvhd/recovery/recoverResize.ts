@@ -1,6 +1,7 @@
 import { deflate } from '../../../lib/lvhd/inflate.ts'
 import { resizeJournalVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
+import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { refreshActions } from '../slaves.ts'
 
@@ -57,6 +58,7 @@ async function growBack(sr: LvhdFamilySR, volume: string): Promise<void> {
   try {
     full = fullVhdVolumeSize(await vhd.virtualSize(group.path(volume)))
   } catch (error) {
+    if (!(error instanceof VhdError)) throw error
     context.log.info(`${volume} is in the middle of a resize: ${String(error)}`)
     return
   }
