@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { deserialize, serialize } from 'node:v8'
 import { projectRoot } from '../support/World.ts'
 import type { ClassName } from './agent/objects.ts'
+import { processorOfGuests } from './processor.ts'
 import { errorOf, type Answer, type Question, type RunOutcome } from './protocol.ts'
 
 export interface GuestOptions {
@@ -46,7 +47,7 @@ export class Guest {
   static async boot(options: GuestOptions = {}): Promise<Guest> {
     const directory = await fs.mkdtemp(path.join(tmpdir(), 'sm-lab-'))
     await fs.mkdir(path.join(directory, 'exchange'))
-    const guest = new Guest(startKernel(directory, kernelArguments(directory, options)), directory)
+    const guest = new Guest(startKernel(directory, kernelCommand(directory, options)), directory)
     try {
       await guest.#fileFromGuest('ready', BOOT_TIMEOUT_MS)
     } catch (error) {
@@ -139,8 +140,8 @@ export class Guest {
   }
 }
 
-/** Command line of the kernel for a guest that keeps its files in `directory`. Console input and output are the caller's. */
-export function kernelArguments(directory: string, options: GuestOptions): string[] {
+/** Program and arguments that boot a guest, which keeps its files in `directory`. Console input and output are the caller's. */
+export function kernelCommand(directory: string, options: GuestOptions): string[] {
   const { name = 'lab', memoryMib = 1024, disks = [], network } = options
   const letters = 'bcdefghij'
   const drives = disks.map((image, index) => `ubd${letters.charAt(index)}=${image}`)
@@ -150,6 +151,10 @@ export function kernelArguments(directory: string, options: GuestOptions): strin
       ? []
       : [`eth0=daemon,${mac},unix,${network.socket}`, `lab.address=10.77.0.${network.place}/24`]
   return [
+    'taskset',
+    '--cpu-list',
+    String(processorOfGuests()),
+    'linux.uml',
     `mem=${memoryMib}M`,
     'rootfstype=hostfs',
     'ro',
@@ -181,10 +186,10 @@ wait
 while pgrep --pgroup $kernel --runstates DRSTt >/dev/null; do kill -KILL -$kernel; done
 rm -rf "$0"`
 
-function startKernel(directory: string, args: readonly string[]): ChildProcess {
+function startKernel(directory: string, kernel: readonly string[]): ChildProcess {
   const output = openSync(path.join(directory, 'console'), 'w')
   try {
-    const command = ['-c', KEEPER, directory, 'linux.uml', ...args, 'con=null', 'con0=null,fd:1']
+    const command = ['-c', KEEPER, directory, ...kernel, 'con=null', 'con0=null,fd:1']
     return spawn('/bin/sh', command, { detached: true, stdio: ['pipe', output, output] })
   } finally {
     closeSync(output)

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { kernelArguments } from './Guest.ts'
+import { kernelCommand } from './Guest.ts'
 import { missingForLab } from './requirements.ts'
 
 const MEMORY_MIB = 2048
@@ -41,12 +41,12 @@ function quoted(word: string): string {
 }
 
 async function boot(directory: string, interactive: boolean): Promise<void> {
-  const settings = kernelArguments(directory, { memoryMib: MEMORY_MIB })
+  const [program = '', ...settings] = kernelCommand(directory, { memoryMib: MEMORY_MIB })
   const channel = interactive ? 'con0=fd:0,fd:1' : 'con0=null,fd:1'
   const args = [...settings, 'loglevel=0', 'lab.run=script', 'con=null', channel]
   await new Promise<void>((resolve, reject) => {
     const stdio = [interactive ? 'inherit' : 'ignore', 'inherit', 'inherit'] as const
-    const child = spawn('linux.uml', args, { stdio: [...stdio] })
+    const child = spawn(program, args, { stdio: [...stdio] })
     child.on('error', reject)
     child.on('exit', () => {
       resolve()
