@@ -40,20 +40,30 @@ export class CommandError extends Error {
 
 export type Run = (argv: readonly [string, ...string[]], options?: RunOptions) => Promise<RunResult>
 
+/** What a program is started with. */
+export type LaunchOptions = Pick<RunOptions, 'cwd' | 'env' | 'input'>
+
+/** How a program ended, or why it could not be started. */
+export interface Launched {
+  /** Absent where a signal ended it or it never ran. */
+  readonly exitCode?: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+  /** Why it could not be run, with its arguments. */
+  readonly shortMessage?: string | undefined
+  /** The same as the name of an errno, without arguments. */
+  readonly code?: string | undefined
+}
+
+/** Starts a program with the environment of this process and what is added to it, and waits for its end. */
+export type Launch = (argv: readonly [string, ...string[]], options: LaunchOptions) => Promise<Launched>
+
 /** Makes the function that runs external commands: argv arrays only, never a shell, locale fixed so that output can be parsed. */
-export function makeRun(effects: Effects): Run {
+export function makeRun(effects: Effects, launch: Launch = launchWithExeca): Run {
   return async (argv, options = {}) => {
     const shown = options.shownAs ?? argv
     if (options.changes !== false) effects.before('process', shown.join(' '))
-    const { execa } = await import('execa')
-    const [file, ...args] = argv
-    const result = await execa(file, args, {
-      reject: false,
-      stripFinalNewline: false,
-      env: { LC_ALL: 'C', ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    })
+    const result = await launch(argv, { ...options, env: { LC_ALL: 'C', ...options.env } })
     const exitCode = result.exitCode ?? 127
     if (options.anyExitCode !== true && !(options.okExitCodes ?? [0]).includes(exitCode)) {
       const said = result.stderr !== '' ? result.stderr : result.stdout
@@ -62,4 +72,15 @@ export function makeRun(effects: Effects): Run {
     }
     return { exitCode, stdout: result.stdout, stderr: result.stderr }
   }
+}
+
+const launchWithExeca: Launch = async ([file, ...args], { cwd, env, input }) => {
+  const { execa } = await import('execa')
+  return execa(file, args, {
+    reject: false,
+    stripFinalNewline: false,
+    ...(env === undefined ? {} : { env }),
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
+  })
 }

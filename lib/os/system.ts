@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Effects } from './effects.ts'
 import { Files } from './files.ts'
-import { makeRun, type Run } from './run.ts'
+import { makeRun, type Launch, type Run } from './run.ts'
 
 /** Everything the code asks of the operating system, in one object, so that a test can replace or stop any of it. */
 export interface System {
@@ -14,6 +14,7 @@ export interface System {
   readonly now: () => number
 }
 
-export function makeSystem(effects: Effects = new Effects()): System {
-  return { effects, files: new Files(effects), run: makeRun(effects), newUuid: randomUUID, now: Date.now }
+/** `launch`: how commands are started where it is not as usual. */
+export function makeSystem(effects: Effects = new Effects(), launch?: Launch): System {
+  return { effects, files: new Files(effects), run: makeRun(effects, launch), newUuid: randomUUID, now: Date.now }
 }

@@ -31,6 +31,8 @@ export interface BoxSr {
   readonly places: readonly (readonly [recorded: string, ours: string])[]
   /** How the plugin is run; by default as a process. */
   readonly runProgram?: RunProgram
+  /** What the box's own work is done with. */
+  readonly system?: System
 }
 
 /** What one execution of the plugin said. */
@@ -59,7 +61,7 @@ exec ${path.join(projectRoot, 'bin/tapdisk-pause')} "$1"
 export class Box {
   readonly directory: string
   readonly #sr: BoxSr
-  readonly system: System = makeSystem(new Effects(''))
+  readonly system: System
   readonly paths: Paths
   #toolstack: Toolstack | undefined
   #endpoint: XapiEndpoint | undefined
@@ -68,6 +70,7 @@ export class Box {
   private constructor(directory: string, sr: BoxSr) {
     this.directory = directory
     this.#sr = sr
+    this.system = sr.system ?? makeSystem(new Effects(''))
     this.paths = new Paths(path.join(directory, 'root'))
   }
 

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import path from 'node:path'
-import { Effects } from '../../../lib/os/effects.ts'
-import { makeSystem, type System } from '../../../lib/os/system.ts'
+import type { System } from '../../../lib/os/system.ts'
 import type { LvmHost } from '../../support/LvmWorld.ts'
+import { agentSystem } from './posixSpawn.ts'
 
 /** A volume group on a loop device of the guest, by LVM itself. */
 export class LoopLvm implements LvmHost {
@@ -13,33 +12,32 @@ export class LoopLvm implements LvmHost {
   }
 
   system(): System {
-    return makeSystem(new Effects(''))
+    return agentSystem()
   }
 
-  save(directory: string): Promise<void> {
-    this.#deactivate()
-    this.#copy(this.#backing(), path.join(directory, 'disk'))
-    return Promise.resolve()
+  async save(directory: string): Promise<void> {
+    await this.#deactivate()
+    await this.#copy(await this.#backing(), path.join(directory, 'disk'))
   }
 
-  restore(directory: string): Promise<void> {
-    this.#deactivate()
-    this.#copy(path.join(directory, 'disk'), this.#backing())
+  async restore(directory: string): Promise<void> {
+    await this.#deactivate()
+    await this.#copy(path.join(directory, 'disk'), await this.#backing())
     // What the kernel remembers of the device is older now than its file.
-    execFileSync('blockdev', ['--flushbufs', this.#device])
-    return Promise.resolve()
+    await agentSystem().run(['blockdev', '--flushbufs', this.#device])
   }
 
   /** Whatever a plugin that was killed has left mapped. */
-  #deactivate(): void {
-    execFileSync('sh', ['-c', 'dmsetup remove_all --force; rm -rf /dev/VG_XenStorage-*'])
+  async #deactivate(): Promise<void> {
+    await agentSystem().run(['sh', '-c', 'dmsetup remove_all --force; rm -rf /dev/VG_XenStorage-*'])
   }
 
-  #copy(from: string, to: string): void {
-    execFileSync('cp', ['--sparse=always', from, to])
+  async #copy(from: string, to: string): Promise<void> {
+    await agentSystem().run(['cp', '--sparse=always', from, to])
   }
 
-  #backing(): string {
-    return execFileSync('losetup', ['--noheadings', '--output', 'BACK-FILE', this.#device], { encoding: 'utf8' }).trim()
+  async #backing(): Promise<string> {
+    const argv = ['losetup', '--noheadings', '--output', 'BACK-FILE', this.#device] as const
+    return (await agentSystem().run(argv)).stdout.trim()
   }
 }

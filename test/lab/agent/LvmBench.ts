@@ -22,6 +22,7 @@ import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
 import { VhdChain } from '../../../lib/vhd/VhdChain.ts'
 import { VhdLeafWriter } from '../../../lib/vhd/VhdLeafWriter.ts'
 import { Killable } from '../../support/Killable.ts'
+import { posixSpawn } from './posixSpawn.ts'
 
 /** What came of a piece of work: its value, or why it failed. */
 export interface Outcome {
@@ -74,7 +75,7 @@ export class LvmBench {
 
   private start(killBefore: number) {
     const effects = new Killable(killBefore, what => this.#effects.push(what))
-    const execute = makeRun(effects)
+    const execute = makeRun(effects, posixSpawn)
     const run: Run = (argv, options) => {
       this.#commands.push(argv[0])
       return execute(argv, options)

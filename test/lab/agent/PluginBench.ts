@@ -1,12 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
-import { makeSystem } from '../../../lib/os/system.ts'
 import { encodeMethodCall, type XmlInput } from '../../../lib/smapi/xmlrpc.ts'
 import { startToolstack, type Toolstack } from '../../../lib/toolstack/toolstack.ts'
 import { projectRoot } from '../../support/World.ts'
+import { agentSystem } from './posixSpawn.ts'
 import { runAsProcess, runInAgent } from './runInAgent.ts'
 
 type Config = Readonly<Record<string, string>>
@@ -48,7 +47,7 @@ export class PluginBench {
     const paths = new Paths(path.join(root, 'sm'))
     mkdirSync(paths.root)
     const toolstack = await startToolstack({
-      system: makeSystem(new Effects('')),
+      system: agentSystem(),
       paths,
       smDir: path.join(projectRoot, 'bin'),
       runProgram: runInAgent,

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import path from 'node:path'
-import { Effects } from '../../../lib/os/effects.ts'
-import { makeSystem, type System } from '../../../lib/os/system.ts'
+import type { System } from '../../../lib/os/system.ts'
 import type { LvmHost } from '../../support/LvmWorld.ts'
+import { agentSystem } from './posixSpawn.ts'
 
 /** File of the first disk of the guest's SCSI target (`target_disk 0`). */
 const IMAGE = '/tmp/target-0.img'
@@ -15,7 +14,7 @@ const CLEAN = `
 /** A volume group on a LUN whose target is in this guest as well. */
 export class TargetLvm implements LvmHost {
   system(): System {
-    return makeSystem(new Effects(''))
+    return agentSystem()
   }
 
   save(directory: string): Promise<void> {
@@ -26,10 +25,10 @@ export class TargetLvm implements LvmHost {
     return this.#copy(path.join(directory, 'disk'), IMAGE)
   }
 
-  #copy(from: string, to: string): Promise<void> {
-    execFileSync('sh', ['-c', CLEAN])
-    execFileSync('cp', ['--sparse=always', from, to])
-    execFileSync('sh', ['-c', CLEAN])
-    return Promise.resolve()
+  async #copy(from: string, to: string): Promise<void> {
+    const { run } = agentSystem()
+    await run(['sh', '-c', CLEAN])
+    await run(['cp', '--sparse=always', from, to])
+    await run(['sh', '-c', CLEAN])
   }
 }

@@ -2,11 +2,12 @@ import { Box, type BoxSr } from '../../conformance/sm-transcripts-box.ts'
 import { readTranscript, type Line, type Step } from '../../conformance/sm-transcripts-format.ts'
 import { Replay, srUuidOf } from '../../conformance/sm-transcripts-replay.ts'
 import type { RunProgram } from '../../../lib/toolstack/storage/Executor.ts'
+import { agentSystem } from './posixSpawn.ts'
 import { runAsProcess, runInAgent } from './runInAgent.ts'
 
 export interface TranscriptOptions {
   readonly scenario: string
-  readonly sr: Omit<BoxSr, 'uuid' | 'runProgram'>
+  readonly sr: Omit<BoxSr, 'uuid' | 'runProgram' | 'system'>
 }
 
 /** One recorded line and what came of it here. */
@@ -36,7 +37,7 @@ export class TranscriptPlayer {
   static async open({ scenario, sr }: TranscriptOptions): Promise<TranscriptPlayer> {
     const lines = readTranscript(scenario)
     const uuid = srUuidOf(lines.filter((line): line is Step => line.kind === 'step'))
-    return new TranscriptPlayer(scenario, await Box.open({ uuid, ...sr, runProgram }), lines)
+    return new TranscriptPlayer(scenario, await Box.open({ uuid, ...sr, runProgram, system: agentSystem() }), lines)
   }
 
   /** Plays the next line that has something to compare; undefined at the end. */

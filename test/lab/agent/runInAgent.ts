@@ -19,6 +19,7 @@ import type { DriverInfo } from '../../../lib/smapi/DriverInfo.ts'
 import type { Request } from '../../../lib/smapi/Request.ts'
 import { makeRunProgram, type RunProgram } from '../../../lib/toolstack/storage/Executor.ts'
 import { breakLink, mendLink } from './LossyLink.ts'
+import { posixSpawn } from './posixSpawn.ts'
 
 /** The plugins that this process can be, by the names of their executables. */
 const plugins: Readonly<Record<string, { readonly info: DriverInfo; readonly driver: Driver }>> = {
@@ -57,7 +58,7 @@ export const runInAgent: RunProgram = async (program, argument, environment) => 
   const plugin = plugins[path.basename(program)]
   const fist = environment['SM_FIST'] ?? ''
   if (plugin === undefined || kills(fist)) return runAsProcess(program, argument, environment)
-  const system = counted(makeSystem(new Effects(fist, lossOf(fist) ?? outageOf(fist))))
+  const system = counted(makeSystem(new Effects(fist, lossOf(fist) ?? outageOf(fist)), posixSpawn))
   const limit = setTimeout(mendLink, LONGEST_OUTAGE_MS)
   const answer = (request: Request) => answerWith(plugin.driver, request, system)
   try {

@@ -23,6 +23,8 @@ enter_overlay() {
   mount -t proc proc $root/proc
   mount -t sysfs sysfs $root/sys
   mount -t devtmpfs devtmpfs $root/dev
+  # 512 old terminals, which each LVM command would look at.
+  rm -f $root/dev/[pt]ty[a-z][0-9a-f]
   mkdir -p $root/dev/pts $root/dev/shm $root/project $root/exchange "$root/lib/modules/$kernel"
   mount -t devpts -o mode=620,ptmxmode=666 devpts $root/dev/pts
   mount -t tmpfs shm $root/dev/shm
