@@ -20,6 +20,7 @@ export interface Node {
 }
 
 const AUTH = 'node.session.auth'
+const INCOMING = ['username_in', 'password_in'] as const
 const TIMEOUT = 'node.session.timeo.replacement_timeout'
 /** Seconds: how long the kernel holds back I/O of a lost session, where another path may take over and where none can. */
 const WITH_MULTIPATH = 15
@@ -51,10 +52,7 @@ export async function setCredentials(
 ): Promise<void> {
   if (outgoing === undefined) {
     if (hasNone(settings)) return
-    const empty = ['username', 'password', 'username_in', 'password_in'].map(name => [name, ''] as const)
-    for (const [name, value] of [['authmethod', 'None'] as const, ...empty]) {
-      await update(iscsiadm, node, name, value).catch(ignoreRefusal)
-    }
+    await forget(iscsiadm, node, [['authmethod', 'None'], ...emptied('username', 'password', ...INCOMING)])
     return
   }
   const values = [
@@ -74,6 +72,8 @@ export async function setCredentials(
     if (error instanceof IscsiadmError) throw new SmError('SMGeneral', error.message, { cause: error })
     throw error
   }
+  // What the target once had to prove would be asked of it again.
+  if (incoming === undefined && !isEmpty(settings, 'username_in')) await forget(iscsiadm, node, emptied(...INCOMING))
 }
 
 /** Adjusts how long I/O waits for a lost session. A value that is neither default is an administrator's and stays. */
@@ -91,14 +91,29 @@ export async function setReplacementTimeout(
 }
 
 function hasNone(settings: ReadonlyMap<string, string>): boolean {
-  const isEmpty = (name: string) => ['', '<empty>'].includes(settings.get(`${AUTH}.${name}`) ?? '?')
-  return settings.get(`${AUTH}.authmethod`) === 'None' && isEmpty('username') && isEmpty('username_in')
+  return (
+    settings.get(`${AUTH}.authmethod`) === 'None' && isEmpty(settings, 'username') && isEmpty(settings, 'username_in')
+  )
+}
+
+/** What is not known may be anything. */
+function isEmpty(settings: ReadonlyMap<string, string>, name: string): boolean {
+  return ['', '<empty>'].includes(settings.get(`${AUTH}.${name}`) ?? '?')
+}
+
+function emptied(...names: string[]): [name: string, value: string][] {
+  return names.map(name => [name, ''])
+}
+
+/** Where the tool refuses, the login says so. */
+async function forget(iscsiadm: Iscsiadm, node: Node, values: readonly [name: string, value: string][]): Promise<void> {
+  for (const [name, value] of values) {
+    await update(iscsiadm, node, name, value).catch((error: unknown) => {
+      if (!(error instanceof IscsiadmError)) throw error
+    })
+  }
 }
 
 async function update(iscsiadm: Iscsiadm, { portal, iqn }: Node, name: string, value: string): Promise<void> {
   await iscsiadm.change('-m', 'node', '-p', portal, '-T', iqn, '--op', 'update', '-n', `${AUTH}.${name}`, '-v', value)
-}
-
-function ignoreRefusal(error: unknown): void {
-  if (!(error instanceof IscsiadmError)) throw error
 }

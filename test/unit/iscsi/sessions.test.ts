@@ -129,6 +129,17 @@ describe('a login', () => {
     expect(host.shown.join('\n')).not.toMatch(/secret|hidden/)
   })
 
+  test('with CHAP one way asks no proof of the target that it was asked for once', async () => {
+    const once = 'node.session.auth.username_in = target\nnode.session.auth.password_in = hidden\n'
+    const host = await ScriptedHost.make({ ' -S': once, 'auth.username_in': [7, 'no'] })
+    await login(host.iscsiadm, target, { credentials: { outgoing: ACCOUNT }, multipath: false })
+    const changes = host.takeChanges().filter(line => line.includes('_in'))
+    expect(changes.map(line => line.replace(`${NODE} `, ''))).toEqual([
+      '--op update -n node.session.auth.username_in -v ',
+      '--op update -n node.session.auth.password_in -v ',
+    ])
+  })
+
   test.each([
     ['-l', [24, 'authorization failure'], 68],
     ['auth.password', [7, 'no record'], 202],
