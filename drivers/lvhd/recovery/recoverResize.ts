@@ -16,12 +16,15 @@ export async function recoverResize(sr: LvhdFamilySR, uuid: string): Promise<voi
   const volume = await group.volume(vhdVolume(uuid))
   if (volume !== undefined) {
     sr.context.log.warn(`VDI ${uuid}: an interrupted resize; undoing it`)
-    // A base copy that the collector was growing may be read-only.
+    // A base copy that the collector was growing may be read-only, and is so again also where the undo fails.
     await group.setWritable(volume.name, true)
-    await sr.activator.hold([{ uuid, volume: volume.name }])
-    await group.activate([journal])
-    await revert(sr, uuid)
-    await group.setWritable(volume.name, volume.writable)
+    try {
+      await sr.activator.hold([{ uuid, volume: volume.name }])
+      await group.activate([journal])
+      await revert(sr, uuid)
+    } finally {
+      await group.setWritable(volume.name, volume.writable)
+    }
     await sr.tellHosts(await sr.otherHosts(), refreshActions(uuid, volume.name))
   }
   await group.remove(journal)

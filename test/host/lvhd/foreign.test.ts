@@ -232,6 +232,16 @@ describe('a disk whose tables were being moved by vhd-util', () => {
     expect(await world.content(STRANGER)).toEqual({ sha256: guestSha256After, size: virtualSizeAfter })
     await expectConsistent(world, golden.name)
   })
+
+  test('and cannot be mended stays as read-only as it was, with its journal', async () => {
+    await makeVolume(vhdVolume(STRANGER), { size: 16 * MIB })
+    await write(vhdVolume(STRANGER), Buffer.alloc(MIB, 'no disk'))
+    await world.group.setWritable(vhdVolume(STRANGER), false)
+    await makeVolume(`jvhd_${STRANGER}`, { size: 8 * MIB, tag: RESIZE_JOURNAL_TAG })
+    await world.scan()
+    expect((await world.volumes()).get(vhdVolume(STRANGER))?.writable).toBe(false)
+    expect(await volumeNames()).toContain(`jvhd_${STRANGER}`)
+  })
 })
 
 describe('a snapshot that is being taken back', () => {
