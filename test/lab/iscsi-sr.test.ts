@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Guest } from './Guest.ts'
 import { describeLab, sharedGuest } from './lab.ts'
 import { Plugin } from './Plugin.ts'
@@ -10,6 +10,8 @@ const HOST = 'iqn.2026-01.org.example:host'
 const [T1, T2, T3, T4] = [iqn('t1'), iqn('t2'), iqn('t3'), iqn('t4')] as const
 const ID = '36001405aaaa000100004000800000000'
 const OTHER_ID = '36001405aaaa000200004000800000000'
+/** File of a LUN, where the shell has its `$number`. */
+const IMAGE = '/tmp/target-$number.img'
 const target = { target: '127.0.0.1' }
 const complete = { ...target, targetIQN: T1, SCSIid: ID }
 const other = { ...complete, SCSIid: OTHER_ID }
@@ -34,9 +36,18 @@ describeLab('LVHDoISCSISR', () => {
       iscsi_target ${T4} '10.9.0.1:3262 10.9.0.2:3262' 0
       iscsi_host`)
     plugin = await start('LVHDoISCSISR', SR, complete)
+    await plugin.create(complete)
+    const second = await start('LVHDoISCSISR', OTHER_SR, other)
+    await second.create(other)
+    await second.close()
+    await guest.run(`for number in 0 1; do cp --sparse=always ${IMAGE} ${IMAGE}.made; done`)
   })
   afterAll(async () => {
     await plugin.close()
+  })
+  /** An SR on each LUN, as it was made. */
+  beforeEach(async () => {
+    await guest.run(`for number in 0 1; do cp --sparse=always ${IMAGE}.made ${IMAGE}; done`)
   })
   afterEach(async () => {
     expect(await sessions(), 'nobody is logged in').toBe('')
@@ -49,6 +60,9 @@ describeLab('LVHDoISCSISR', () => {
     pbdConfig: Record<string, string>,
     asProcess = false,
   ) => Plugin.start(guest, { plugin: name, srUuid, hostConfig: { iscsi_iqn: HOST }, pbdConfig, asProcess })
+  /** The LUNs as they were before there was an SR. */
+  const blank = () =>
+    guest.run(`for number in 0 1; do dd if=/dev/zero of=${IMAGE} bs=1M count=12 conv=notrunc status=none; done`)
   const sessions = async () => (await guest.run('iscsiadm -m session 2>/dev/null || true')).trim()
   const portals = async () => [...(await sessions()).matchAll(/\] ([^,]+),/g)].map(([, portal]) => portal).sort()
 
@@ -71,11 +85,12 @@ describeLab('LVHDoISCSISR', () => {
     })
 
     test('lists the targets, the LUNs, and the SRs on a LUN', async () => {
+      await blank()
       const { code, stderr } = await teller.fault('sr_probe', target)
       expect([code, stderr]).toEqual([96, TARGETS])
       const luns = await teller.fault('sr_probe', { ...target, targetIQN: T1 })
       expect([luns.code, luns.stderr]).toEqual([107, LUNS])
-      expect(await teller.probe(complete)).toBe('<?xml version="1.0" ?>\n<SRlist/>\n')
+      expect(await teller.probe(complete)).toBe(NO_SRS)
     })
 
     test('of a target that is not there lists those that are (83)', async () => {
@@ -86,26 +101,29 @@ describeLab('LVHDoISCSISR', () => {
   })
 
   test('an SR lives on a LUN, and its sessions with it', async () => {
-    await plugin.create(complete)
-    expect(await plugin.smConfig()).toEqual({ devserial: `scsi-${ID}`, use_vhd: 'true' })
-    expect((await plugin.fault('sr_create', complete)).code).toBe(47)
+    await blank()
+    const maker = await start('LVHDoISCSISR', SR, complete)
+    await maker.create(complete)
+    expect(await maker.smConfig()).toEqual({ devserial: `scsi-${ID}`, use_vhd: 'true' })
+    expect((await maker.fault('sr_create', complete)).code).toBe(47)
     expect(await sessions()).toBe('')
-    for (let times = 0; times < 2; times += 1) await plugin.ok('sr_attach', complete)
+    for (let times = 0; times < 2; times += 1) await maker.ok('sr_attach', complete)
     expect(await portals()).toEqual(['127.0.0.1:3260'])
-    expect(await guest.run(`cat ${plugin.root}/run/sr-ref/${T1}`)).toBe(`${SR}\n`)
-    expect((await plugin.pbd()).other_config).toEqual({ iscsi_sessions: '1' })
-    expect(await plugin.smConfig()).toMatchObject({ multipathable: 'true' })
-    await plugin.ok('sr_scan', complete)
-    for (let times = 0; times < 2; times += 1) await plugin.ok('sr_detach', complete)
-    expect((await plugin.pbd()).other_config).toEqual({})
-    expect(await plugin.probe(complete)).toContain(
+    expect(await guest.run(`cat ${maker.root}/run/sr-ref/${T1}`)).toBe(`${SR}\n`)
+    expect((await maker.pbd()).other_config).toEqual({ iscsi_sessions: '1' })
+    expect(await maker.smConfig()).toMatchObject({ multipathable: 'true' })
+    await maker.ok('sr_scan', complete)
+    for (let times = 0; times < 2; times += 1) await maker.ok('sr_detach', complete)
+    expect((await maker.pbd()).other_config).toEqual({})
+    expect(await guest.run(`ls ${maker.root}/run/sr-ref`)).toBe('')
+    expect(await maker.probe(complete)).toContain(
       `<UUID>${SR}</UUID>\n\t\t<Devlist>/dev/disk/by-id/scsi-${ID}</Devlist>`,
     )
+    await maker.close()
   })
 
   test('two SRs share the sessions of a target; the last one ends them', async () => {
     const second = await start('LVHDoISCSISR', OTHER_SR, other)
-    await second.create(other)
     await plugin.ok('sr_attach', complete)
     await second.ok('sr_attach', other)
     // Each has a root of its own here; on a host they have one.
@@ -131,15 +149,21 @@ describeLab('LVHDoISCSISR', () => {
       target_disk 2 256M aaaa0003-0000-4000-8000-0000000000c3
       mkdir $LIO/iscsi/${T1}/tpgt_1/lun/lun_2
       ln -s $LIO/core/fileio_2/disk2 $LIO/iscsi/${T1}/tpgt_1/lun/lun_2/disk`)
-    expect((await plugin.fault('sr_attach', complete)).code).toBe(119)
-    await guest.run(`rm $LIO/iscsi/${T1}/tpgt_1/lun/lun_2/disk; rmdir $LIO/iscsi/${T1}/tpgt_1/lun/lun_2`)
+    try {
+      expect((await plugin.fault('sr_attach', complete)).code).toBe(119)
+    } finally {
+      await guest.run(`rm $LIO/iscsi/${T1}/tpgt_1/lun/lun_2/disk; rmdir $LIO/iscsi/${T1}/tpgt_1/lun/lun_2`)
+    }
   })
 
   test('a LUN that is gone is missing (107), and found again when it is back', async () => {
     const lun = `$LIO/iscsi/${T1}/tpgt_1/lun/lun_0`
     await guest.run(`rm ${lun}/disk; rmdir ${lun}`)
-    expect((await plugin.fault('sr_attach', complete)).code).toBe(107)
-    await guest.run(`mkdir ${lun}; ln -s $LIO/core/fileio_0/disk0 ${lun}/disk`)
+    try {
+      expect((await plugin.fault('sr_attach', complete)).code).toBe(107)
+    } finally {
+      await guest.run(`mkdir ${lun}; ln -s $LIO/core/fileio_0/disk0 ${lun}/disk`)
+    }
     await plugin.ok('sr_attach', complete)
     await plugin.ok('sr_detach', complete)
   })
@@ -181,14 +205,20 @@ describeLab('LVHDoISCSISR', () => {
     const both = { target: '10.9.0.1', port: '3262', targetIQN: T4, SCSIid: ID, multihomed: 'true' }
     const [one, two] = ['10.9.0.1:3262', '10.9.0.2:3262']
 
-    test('all are logged in to; one that is down keeps nobody out', async () => {
+    test('all are logged in to', async () => {
       await plugin.ok('sr_attach', both)
       expect(await portals()).toEqual([one, two])
       const { device_config, other_config } = await plugin.pbd()
       expect(device_config['multihomelist']?.split(',').sort()).toEqual([one, two])
       expect(other_config).toMatchObject({ iscsi_sessions: '2' })
       await plugin.ok('sr_detach', both)
+    })
+
+    test('one that is down keeps nobody out', async () => {
       await guest.run('ip addr del 10.9.0.1/32 dev lo')
+      onTestFinished(async () => {
+        await guest.run('ip addr add 10.9.0.1/32 dev lo')
+      })
       expect((await plugin.fault('sr_attach', both)).code).toBe(141)
       await plugin.ok('sr_attach', { ...both, multihomelist: `${one},${two}` })
       expect(await portals()).toEqual([two])
@@ -198,7 +228,6 @@ describeLab('LVHDoISCSISR', () => {
       expect(await portals()).toEqual([two])
       expect((await plugin.pbd()).device_config['multiSession']).toBe(`10.9.0.2,3262,${T4}|`)
       await plugin.ok('sr_detach', listed)
-      await guest.run('ip addr add 10.9.0.1/32 dev lo')
     })
   })
 
@@ -217,13 +246,15 @@ describeLab('LVHDoISCSISR', () => {
     await plugin.ok('sr_attach', complete)
     await plugin.ok('vdi_delete', complete, vdi)
     await plugin.ok('sr_delete', complete)
-    expect(await plugin.probe(complete)).toBe('<?xml version="1.0" ?>\n<SRlist/>\n')
+    expect(await plugin.probe(complete)).toBe(NO_SRS)
   })
 })
 
 function iqn(name: string): string {
   return `iqn.2026-01.org.example:${name}`
 }
+
+const NO_SRS = '<?xml version="1.0" ?>\n<SRlist/>\n'
 
 const TARGETS = targets(
   ['127.0.0.1', T1],
