@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/lab/order.ts'
 
 const lab = ['test/lab/**/*.test.ts']
 
@@ -9,6 +10,7 @@ export default defineConfig({
     pool: 'forks',
     // A guest has one processor, so each worker may have one.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
