@@ -12,15 +12,23 @@ afterAll(async () => {
 })
 
 describe('get_all_records_where', () => {
+  /** With nothing in it but what is asked for. */
+  let own: Box
+  let ownSr: string
   let snapshot: string
   let vdi: string
   beforeAll(async () => {
-    vdi = await box.makeVdi(sr, { name_label: 'it\'s "quoted"' })
-    snapshot = await box.text('VDI.snapshot', vdi)
+    own = await Box.open()
+    ownSr = await own.makeSr()
+    vdi = await own.makeVdi(ownSr, { name_label: 'it\'s "quoted"' })
+    snapshot = await own.text('VDI.snapshot', vdi)
+  })
+  afterAll(async () => {
+    await own.close()
   })
 
   const matches = async (expression: string) =>
-    Object.keys((await box.api.call('VDI.get_all_records_where', expression)) as object)
+    Object.keys((await own.api.call('VDI.get_all_records_where', expression)) as object)
 
   test.each<[string, (all: { vdi: string; snapshot: string }) => string[]]>([
     ['true', all => [all.vdi, all.snapshot]],
@@ -32,7 +40,7 @@ describe('get_all_records_where', () => {
     [`field 'name_label' = "it's \\"quoted\\"" and (true and not (false))`, all => [all.vdi, all.snapshot]],
     ['field "type"="system"', () => []],
   ])('%s', async (expression, expected) => {
-    expect(await matches(expression.replace('{sr}', sr))).toEqual(expected({ vdi, snapshot }))
+    expect(await matches(expression.replace('{sr}', ownSr))).toEqual(expected({ vdi, snapshot }))
   })
 
   test.each([
