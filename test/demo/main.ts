@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command, Option } from 'commander'
 import { missingForLab } from '../lab/requirements.ts'
 import { crashScenes } from './crashScenes.ts'
 import { poolScenes } from './poolScenes.ts'
@@ -13,15 +13,31 @@ import { fileStorage, lvhdStorage } from './storage.ts'
 import { vmScenes } from './vmScenes.ts'
 import { makeWorkspace } from './workspace.ts'
 
+interface Options {
+  readonly sr: string
+  /** A block device of the guest that the demo goes on in. */
+  readonly device?: string
+}
+
+const TYPES = ['file', 'lvhd', 'lvhdoiscsi']
+
+function optionsOf(argv: readonly string[]): Options {
+  const program = new Command('npm run demo --')
+    .description(
+      'Shows a revert in place with real data, and proves each thing it shows. Ends with 1 where a proof fails.',
+    )
+    .addOption(
+      new Option('--sr <type>', 'SR type; others than file boot guests of the lab').choices(TYPES).default('file'),
+    )
+    .addOption(new Option('--device <path>').hideHelp())
+  return program.parse(argv).opts<{ sr: string; device?: string }>()
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { sr: { type: 'string', default: 'file' }, device: { type: 'string' } } })
-  if (values.sr === 'lvhd' && values.device === undefined) return inLab()
-  if (values.sr === 'lvhdoiscsi') return inPool()
-  if (values.sr !== 'file' && values.sr !== 'lvhd') {
-    process.stderr.write(`demo: SR type '${values.sr}' has no demo, only 'file', 'lvhd' and 'lvhdoiscsi' have\n`)
-    return 2
-  }
-  const storage = values.device === undefined ? fileStorage : lvhdStorage(values.device)
+  const { sr, device } = optionsOf(process.argv)
+  if (sr === 'lvhd' && device === undefined) return inLab()
+  if (sr === 'lvhdoiscsi') return inPool()
+  const storage = device === undefined ? fileStorage : lvhdStorage(device)
   const workspace = makeWorkspace()
   // What the demo runs itself and not through its toolstack.
   process.env['SM_LOG'] = path.join(workspace.root, 'sm.log')

@@ -8,7 +8,21 @@ import { missingForLab } from './requirements.ts'
 
 const MEMORY_MIB = 2048
 
+const HELP = `npm run lab [-- COMMAND...]
+
+A shell, or one command, in a Linux of its own: a User Mode Linux kernel with LVM, device-mapper, NFS, SCSI and iSCSI on this
+machine's file tree, which nothing in it can change. The project is /project; disks are loop devices in memory:
+
+  npm run lab -- 'lvm_setup; vgcreate VG_x $(loop_disk 1G) && vgs'
+
+Functions for the shell, and how tests use guests: docs/lab.md
+`
+
 async function main(words: readonly string[]): Promise<number> {
+  if (['--help', '-h'].includes(words[0] ?? '')) {
+    process.stdout.write(HELP)
+    return 0
+  }
   const missing = missingForLab()
   if (missing !== undefined) {
     process.stderr.write(`lab: ${missing}\n`)
