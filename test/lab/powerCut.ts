@@ -19,6 +19,8 @@ export interface PowerCutOptions {
 
 /** Moments of each operation that are tried, besides the one right after it; `SM_CRASH_ALL` takes them all. */
 const SAMPLE = 4
+const TAKES_ALL = process.env['SM_CRASH_ALL'] !== undefined
+const TIMEOUT_MS = TAKES_ALL ? 7_200_000 : 900_000
 const RECORDER = '"$LAB_node" /project/dist/lab-recorder.cjs'
 const IMAGE = '/tmp/power-cut.img'
 const BASE = '/tmp/power-cut.base'
@@ -119,7 +121,7 @@ export function describePowerCuts({ type, smConfig = {}, diskMib, grownMib, keep
       ['a snapshot', () => world.snapshot(disk)],
       ['a clone', () => world.clone(snapshot)],
       ['a resize', () => world.call('VDI.resize', disk.ref, String(grownMib * MIB))],
-    ])('%s leaves each disk whole, as it was or as it should become', { timeout: 900_000 }, async (_what, act) => {
+    ])('%s leaves each disk whole, as it was or as it should become', { timeout: TIMEOUT_MS }, async (_what, act) => {
       const { before, after, done } = await record(act)
       // A disk in a volume that is large enough grows by its two footers.
       expect(after - before).toBeGreaterThan(1)
@@ -140,7 +142,7 @@ export function describePowerCuts({ type, smConfig = {}, diskMib, grownMib, keep
 
 function cutsBetween(before: number, after: number): number[] {
   const all = Array.from({ length: after - before }, (_value, index) => before + index)
-  if (process.env['SM_CRASH_ALL'] !== undefined) return all
+  if (TAKES_ALL) return all
   return Array.from(
     { length: SAMPLE },
     (_value, index) => all[Math.floor(((index + 0.5) * all.length) / SAMPLE)] ?? before,
