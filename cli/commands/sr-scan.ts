@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { connected, JSON_FLAG, makeCommand } from '../command.ts'
 import type { Connection } from '../connection.ts'
 import { printJson, remark } from '../output.ts'
-import { findSr, vdisOf } from '../records.ts'
+import { findSr, vdisOf, type Vdi } from '../records.ts'
 import { nameOf } from '../resolve.ts'
 import { vdiJson } from '../shapes.ts'
 
@@ -23,8 +23,23 @@ export function srScanCommand(): Command {
 
 async function scan(connection: Connection, text: string, json: boolean): Promise<void> {
   const sr = await findSr(connection, text)
+  const before = await vdisOf(connection, sr)
   await connection.caller.call('SR.scan', sr.ref)
   const vdis = await vdisOf(connection, sr)
   if (json) await printJson(vdis.map(vdiJson))
-  else remark(`scanned ${nameOf(sr)}: ${vdis.length} images in the database`)
+  else remark(`scanned ${nameOf(sr)}: ${vdis.length} images in the database${changes(before, vdis)}`)
+  if (before.length > 0 && vdis.length === 0) {
+    remark('Every disk is forgotten, its name too, for the storage holds none. Is it mounted, and the right one?')
+  }
+}
+
+/** What the scan found that the database did not have, and the other way round. */
+function changes(before: readonly Vdi[], after: readonly Vdi[]): string {
+  const missing = (from: readonly Vdi[], others: readonly Vdi[]) => {
+    const uuids = new Set(others.map(({ uuid }) => uuid))
+    return from.filter(({ uuid }) => !uuids.has(uuid)).length
+  }
+  const [found, forgotten] = [missing(after, before), missing(before, after)]
+  const parts = [...(found > 0 ? [`${found} new`] : []), ...(forgotten > 0 ? [`${forgotten} forgotten`] : [])]
+  return parts.length === 0 ? '' : `, ${parts.join(', ')}`
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MIB, Workbench, type VdiJson } from './workbench.ts'
 
@@ -175,4 +175,15 @@ test('state is kept in a folder that only its owner can enter', async () => {
   expect(outcome).toMatchObject({ code: 0, stdout: '' })
   expect(statSync(bench.path('state', 'sm')).mode & 0o777).toBe(0o700)
   expect((await bench.sm(['info'], { env })).stdout).toContain(bench.path('state', 'sm', 'var', 'log', 'sm.log'))
+})
+
+test('a scan tells what came and what went, and warns where all is gone', async () => {
+  await bench.ok('sr-create', 'scanned', '--location', 'scanned')
+  const uuid = await bench.ok('vdi-create', 'scanned', 'precious', '--size', '4MiB')
+  expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/: 1 images in the database\n$/)
+  const [file, elsewhere] = [bench.path('scanned', `${uuid}.vhd`), bench.path('elsewhere.vhd')]
+  renameSync(file, elsewhere)
+  expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/0 images in the database, 1 forgotten\n.*mounted/)
+  renameSync(elsewhere, file)
+  expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/: 1 images in the database, 1 new\n$/)
 })
