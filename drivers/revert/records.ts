@@ -45,14 +45,26 @@ export async function correctTargetRecord(
   }
   const type = options.types === true || 'vdi_type' in record.sm_config ? { vdi_type: 'vhd' } : {}
   await mergeSmConfig(xapi, ref, { 'vhd-parent': image.parent, ...type })
-  for (const key of options.quiesced ? ['vhd-blocks', 'relinking'] : ['vhd-blocks']) {
-    if (key in record.sm_config) await xapi.vdiRemoveFromSmConfig(ref, key)
-  }
+  await dropCollectorKeys(xapi, { ref, smConfig: record.sm_config }, options)
   if (snapshotRef === undefined) return
   const source = await xapi.vdiGetRecord(snapshotRef)
   await mergeSmConfig(xapi, ref, { key_hash: source.sm_config['key_hash'] }, { removeSticky: true })
   // A disk that was written to since has a content of its own.
   if (image.isEmpty) await copyContentId(xapi, { from: source, to: record, ref })
+}
+
+/**
+ * What the garbage collector noted of a disk's old image is not true of the new one; by its mark on a disk whose place in the
+ * tree it was changing nobody could open the disk. `quiesced`: it is known not to run, so that the mark is left over.
+ */
+export async function dropCollectorKeys(
+  xapi: SmXapi,
+  { ref, smConfig }: { readonly ref: Ref; readonly smConfig: VdiRecord['sm_config'] },
+  { quiesced }: { readonly quiesced: boolean },
+): Promise<void> {
+  for (const key of quiesced ? ['vhd-blocks', 'relinking'] : ['vhd-blocks']) {
+    if (key in smConfig) await xapi.vdiRemoveFromSmConfig(ref, key)
+  }
 }
 
 async function copyContentId(xapi: SmXapi, copy: { from: VdiRecord; to: VdiRecord; ref: Ref }): Promise<void> {
