@@ -9,6 +9,7 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import { planRevert, type RevertDecision } from '../../../lib/vhd/revert-plan.ts'
 import { quiesce } from '../../gc.ts'
+import { mergeSmConfig } from '../../records.ts'
 import { correctTargetRecord } from '../../revert/records.ts'
 import { identifyPair, type RevertPair } from '../../revert/target.ts'
 import { readDisks } from '../disks.ts'
@@ -77,7 +78,8 @@ async function revertQuiesced(pair: Pair): Promise<void> {
   requireNoBlocker(decision)
   if (decision.plan.mode === 'nothing') {
     await removeStaleKeys(pair, gathered)
-    await correctTarget(pair)
+    await correctRecord(pair)
+    await correctEntry(pair.snapshot.sr, pair.target)
     return
   }
   const paused: string[] = []
@@ -208,7 +210,7 @@ async function takeBack({ sr, target, names }: RevertWork, cause: unknown): Prom
  * After the commit: no error reaches the caller; what is not done the next scan does. The journal, which would keep the disk
  * closed until then, goes last, and where it can.
  */
-async function afterCommit(pair: Pair, { plan }: RevertWork, sizeBefore: number): Promise<void> {
+async function afterCommit(pair: Pair, { plan, targetType }: RevertWork, sizeBefore: number): Promise<void> {
   const { sr } = pair.snapshot
   const attempt = async (what: string, step: () => Promise<void>): Promise<boolean> => {
     try {
@@ -220,16 +222,22 @@ async function afterCommit(pair: Pair, { plan }: RevertWork, sizeBefore: number)
       return false
     }
   }
-  await attempt('its volume', async () => {
-    sr.context.system.effects.point('LVM_revert_after_commit')
-    await enlarge(sr, pair.target, plan.virtualSize)
-  })
-  await attempt('its record', () => correctTarget(pair))
-  await attempt('the statistics of the SR', () => sr.adjustStatistics(plan.virtualSize - sizeBefore))
-  const removeJournal = async () => {
-    if (await sr.journals.has(pair.target)) await sr.journals.remove('clone', pair.target)
+  // For what a scan does not do, or only once the disk has been closed for a while.
+  const insist = async (what: string, step: () => Promise<void>): Promise<void> => {
+    if (!(await attempt(what, step))) await attempt(what, step)
   }
-  if (!(await attempt('its journal', removeJournal))) await attempt('its journal', removeJournal)
+  await attempt('its type', async () => {
+    sr.context.system.effects.point('LVM_revert_after_commit')
+    // By the type of a raw disk nobody finds its new volume.
+    if (targetType === 'aio') await mergeSmConfig(sr.context.xapi, pair.targetRef, { vdi_type: 'vhd' })
+  })
+  await insist('its entry', () => correctEntry(sr, pair.target))
+  await attempt('its volume', () => enlarge(sr, pair.target, plan.virtualSize))
+  await insist('its record', () => correctRecord(pair))
+  await attempt('the statistics of the SR', () => sr.adjustStatistics(plan.virtualSize - sizeBefore))
+  await insist('its journal', async () => {
+    if (await sr.journals.has(pair.target)) await sr.journals.remove('clone', pair.target)
+  })
 }
 
 /**
@@ -251,7 +259,7 @@ async function enlarge(sr: LvhdFamilySR, target: string, virtualSize: number): P
   }
 }
 
-async function correctTarget({ snapshot, target }: Pair): Promise<void> {
+async function correctRecord({ snapshot, target }: Pair): Promise<void> {
   const { sr } = snapshot
   const { xapi } = sr.context
   const image = await inspectTarget(sr, target)
@@ -260,6 +268,10 @@ async function correctTarget({ snapshot, target }: Pair): Promise<void> {
   const reverted = { virtualSize: image.virtualSize, physicalUtilisation, parent, isEmpty: image.allocatedBlocks === 0 }
   const disks = { snapshot: snapshot.uuid, target }
   await correctTargetRecord(xapi, disks, reverted, { quiesced: true, types: true })
+}
+
+/** The type that the metadata volume has of the disk, once it is a VHD. */
+async function correctEntry(sr: LvhdFamilySR, target: string): Promise<void> {
   const entry = (await sr.metadata.read()).vdis.get(target)
   if (entry !== undefined && entry.vdiType !== 'vhd') await sr.metadata.update(target, { vdiType: 'vhd' })
 }
