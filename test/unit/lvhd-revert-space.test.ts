@@ -16,7 +16,8 @@ const SPACE = {
 describe('free space that a revert needs (spec lvhd 29)', () => {
   test.each([
     ['a full target of the same size: the metadata of the new leaf alone', {}, 12, 20],
-    ['a target of 8 MiB in a thick SR: room for what it grows by', { targetVolume: 8 * MIB }, 20, 28],
+    ['a target of 8 MiB in a thick SR: room for what it grows by, and two journals', { targetVolume: 8 * MIB }, 24, 32],
+    ['a full target that grows with the snapshot', { virtualSize: 64 * MIB }, 56, 64],
     ['a thin SR', { allocation: 'thin' as const, targetVolume: 8 * MIB }, 12, 20],
     ['a snapshot whose volume is larger than it needs', { snapshotVolume: 24 * MIB }, 12, 4],
     ['a snapshot that is written to', { isSnapshotWritten: true }, 12, 36],

@@ -1,6 +1,7 @@
 import { HIDDEN_TAG, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { findVdi, mergeSmConfig } from '../../records.ts'
+import { dropCollectorKeys } from '../../revert/records.ts'
 import { findVolume, readDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { notePause } from '../pauses.ts'
@@ -14,10 +15,14 @@ import { findBase, undoClone, type CloneNames } from './undoClone.ts'
  * Settles an interrupted snapshot, clone or revert (spec lvhd 16.2, 31), all of which keep a `clone` journal. Without a base
  * nothing had been changed, or a revert is committed: records follow the disk. With both leaves whole a snapshot is
  * completed; everything else is undone. The journal goes last, and who made it, on whichever host, may have left the disk
- * paused.
+ * paused. `quiesced`: the garbage collector is known not to run, so that its keys on the disk are left over.
  * @throws SmError VDIUnavailable where neither disk nor base is there; the journal stays
  */
-export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise<void> {
+export async function recoverClone(
+  sr: LvhdFamilySR,
+  names: CloneNames,
+  { quiesced }: { readonly quiesced: boolean },
+): Promise<void> {
   const { disk } = names
   const type = await findBase(sr, names.base)
   sr.context.log.warn(`VDI ${disk}: an interrupted snapshot or revert, base ${type === undefined ? 'gone' : 'there'}`)
@@ -25,7 +30,7 @@ export async function recoverClone(sr: LvhdFamilySR, names: CloneNames): Promise
     const found = await findVolume(sr, disk)
     if (found === undefined) throw new SmError('VDIUnavailable', `VDI ${disk} has no volume`)
     await restoreSize(sr, disk)
-    await correctDisk(sr, disk)
+    await correctDisk(sr, disk, quiesced)
     await tellOpeners(sr, disk, refreshActions(disk, found.volume.name))
   } else if (await areLeavesWhole(sr, names)) {
     await complete(sr, names, type)
@@ -43,8 +48,8 @@ async function tellOpeners(sr: LvhdFamilySR, disk: string, actions: readonly Sla
   await sr.tellHosts(otherHostsOf(sr, await sr.context.xapi.vdiGetSmConfig(ref)), actions)
 }
 
-/** Sizes, parent, type and key of a disk's record follow its image, as a scan or a committed revert would have it. */
-async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
+/** Sizes, parent, type and keys of a disk's record follow its image, as a scan or a committed revert would have it. */
+async function correctDisk(sr: LvhdFamilySR, uuid: string, quiesced: boolean): Promise<void> {
   const { xapi } = sr.context
   const ref = await findVdi(xapi, uuid)
   const image = (await readDisks(sr, [uuid])).disks.get(uuid)
@@ -54,6 +59,7 @@ async function correctDisk(sr: LvhdFamilySR, uuid: string): Promise<void> {
   if (record.physical_utilisation !== image.volume.size) await xapi.vdiSetPhysicalUtilisation(ref, image.volume.size)
   const wanted = { vdi_type: image.type, 'vhd-parent': image.parent, key_hash: image.keyHash }
   await mergeSmConfig(xapi, ref, wanted, { removeSticky: true })
+  await dropCollectorKeys(xapi, { ref, smConfig: record.sm_config }, { quiesced })
   if (await sr.isLegacy()) return
   const entry = (await sr.metadata.read()).vdis.get(uuid)
   if (entry !== undefined && entry.vdiType !== image.type) await sr.metadata.update(uuid, { vdiType: image.type })

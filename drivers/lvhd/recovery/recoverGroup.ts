@@ -30,13 +30,23 @@ export async function recoverGroup(sr: LvhdFamilySR): Promise<void> {
 }
 
 async function settleAll(sr: LvhdFamilySR): Promise<void> {
+  const running = await sr.context.locks.tryLock(sr.uuid, 'running')
+  try {
+    await settleInOrder(sr, running !== undefined)
+  } finally {
+    await running?.release()
+  }
+}
+
+/** `quiesced`: the garbage collector is known not to run. */
+async function settleInOrder(sr: LvhdFamilySR, quiesced: boolean): Promise<void> {
   await attempt(sr, 'torn journals', () => sr.journals.removeTorn())
   const leftovers = [...(await sr.group.report()).volumes.keys()].filter(name => isLeftover(sr, name))
   for (const name of leftovers) await attempt(sr, name, () => sr.group.remove(name))
   await settleType(sr, 'inflate', uuid => recoverInflate(sr, uuid))
   for (const uuid of await sr.journals.resizes()) await attempt(sr, uuid, () => recoverResize(sr, requireUuid(uuid)))
   await settleType(sr, 'zero', (uuid, value) => undoGrowRaw(sr, uuid, value))
-  await settleType(sr, 'clone', (uuid, value) => recoverClone(sr, requireCloneNames(uuid, value)))
+  await settleType(sr, 'clone', (uuid, value) => recoverClone(sr, requireCloneNames(uuid, value), { quiesced }))
   await settleType(sr, 'leaf', (uuid, value) => recoverLeafCoalesce(sr, uuid, requireUuid(value)))
 }
 

@@ -1,4 +1,4 @@
-import { inflate } from '../../../lib/lvhd/inflate.ts'
+import { inflate, undoInflate } from '../../../lib/lvhd/inflate.ts'
 import { inspectVolume } from '../../../lib/lvhd/inspect.ts'
 import { rawVolume, vdiOfPath, vhdVolume, volumeOf, type VdiType } from '../../../lib/lvhd/names.ts'
 import { fullVhdVolumeSize } from '../../../lib/lvhd/sizes.ts'
@@ -9,6 +9,7 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import { planRevert, type RevertDecision } from '../../../lib/vhd/revert-plan.ts'
 import { quiesce } from '../../gc.ts'
+import { mergeSmConfig } from '../../records.ts'
 import { correctTargetRecord } from '../../revert/records.ts'
 import { identifyPair, type RevertPair } from '../../revert/target.ts'
 import { readDisks } from '../disks.ts'
@@ -77,7 +78,8 @@ async function revertQuiesced(pair: Pair): Promise<void> {
   requireNoBlocker(decision)
   if (decision.plan.mode === 'nothing') {
     await removeStaleKeys(pair, gathered)
-    await correctTarget(pair)
+    await correctRecord(pair)
+    await correctEntry(pair.snapshot.sr, pair.target)
     return
   }
   const paused: string[] = []
@@ -150,7 +152,7 @@ async function revertPaused(pair: Pair, gathered: GatheredFacts): Promise<void> 
     await takeBack(work, error)
     throw error
   }
-  await afterCommit(pair, gathered.targetRecord.virtual_size)
+  await afterCommit(pair, work, gathered.targetRecord.virtual_size)
 }
 
 async function typeOf(sr: LvhdFamilySR, target: string): Promise<VdiType> {
@@ -204,35 +206,60 @@ async function takeBack({ sr, target, names }: RevertWork, cause: unknown): Prom
   }
 }
 
-/** After the commit: no error reaches the caller; what is not done the next scan does. The journal goes last. */
-async function afterCommit(pair: Pair, sizeBefore: number): Promise<void> {
+/**
+ * After the commit: no error reaches the caller; what is not done the next scan does. The journal, which would keep the disk
+ * closed until then, goes last, and where it can.
+ */
+async function afterCommit(pair: Pair, { plan, targetType }: RevertWork, sizeBefore: number): Promise<void> {
   const { sr } = pair.snapshot
-  const attempt = async (what: string, step: () => Promise<void>): Promise<void> => {
+  const attempt = async (what: string, step: () => Promise<void>): Promise<boolean> => {
     try {
       await step()
+      return true
     } catch (error) {
       sr.group.forget()
       sr.context.log.error(`VDI ${pair.target} is reverted; ${what} is left to the next scan: ${String(error)}`)
+      return false
     }
   }
-  let sizeAfter = sizeBefore
-  await attempt('its volume', async () => {
+  // For what a scan does not do, or only once the disk has been closed for a while.
+  const insist = async (what: string, step: () => Promise<void>): Promise<void> => {
+    if (!(await attempt(what, step))) await attempt(what, step)
+  }
+  await attempt('its type', async () => {
     sr.context.system.effects.point('LVM_revert_after_commit')
-    sizeAfter = await enlarge(sr, pair.target)
+    // By the type of a raw disk nobody finds its new volume.
+    if (targetType === 'aio') await mergeSmConfig(sr.context.xapi, pair.targetRef, { vdi_type: 'vhd' })
   })
-  await attempt('its record', () => correctTarget(pair))
-  await attempt('the statistics of the SR', () => sr.adjustStatistics(sizeAfter - sizeBefore))
-  await attempt('its journal', () => sr.journals.remove('clone', pair.target))
+  await insist('its entry', () => correctEntry(sr, pair.target))
+  await attempt('its volume', () => enlarge(sr, pair.target, plan.virtualSize))
+  await insist('its record', () => correctRecord(pair))
+  await attempt('the statistics of the SR', () => sr.adjustStatistics(plan.virtualSize - sizeBefore))
+  await insist('its journal', async () => {
+    if (await sr.journals.has(pair.target)) await sr.journals.remove('clone', pair.target)
+  })
 }
 
-/** In a thick SR the new volume gets its full size now that the old one is gone. Returns the disk's size, bytes. */
-async function enlarge(sr: LvhdFamilySR, target: string): Promise<number> {
-  const { virtualSize } = await inspectTarget(sr, target)
-  if ((await sr.allocation()) === 'thick') await inflate(await sr.tools(), target, fullVhdVolumeSize(virtualSize))
-  return virtualSize
+/**
+ * In a thick SR the new volume gets its full size now that the old one is gone. Where that fails it stays as small as it was
+ * made, which is legal (spec lvhd 33); the journal of the attempt must not stay, for it would close the disk.
+ * @throws LvmError, VhdError where the journal stays all the same
+ */
+async function enlarge(sr: LvhdFamilySR, target: string, virtualSize: number): Promise<void> {
+  if ((await sr.allocation()) !== 'thick') return
+  const tools = await sr.tools()
+  try {
+    await inflate(tools, target, fullVhdVolumeSize(virtualSize))
+  } catch (error) {
+    sr.context.log.error(`VDI ${target} is reverted; its volume is enlarged when it is opened: ${String(error)}`)
+    sr.group.forget()
+    if (!(await sr.journals.ofType('inflate')).has(target)) return
+    await undoInflate(tools, target)
+    await sr.journals.remove('inflate', target)
+  }
 }
 
-async function correctTarget({ snapshot, target }: Pair): Promise<void> {
+async function correctRecord({ snapshot, target }: Pair): Promise<void> {
   const { sr } = snapshot
   const { xapi } = sr.context
   const image = await inspectTarget(sr, target)
@@ -241,6 +268,10 @@ async function correctTarget({ snapshot, target }: Pair): Promise<void> {
   const reverted = { virtualSize: image.virtualSize, physicalUtilisation, parent, isEmpty: image.allocatedBlocks === 0 }
   const disks = { snapshot: snapshot.uuid, target }
   await correctTargetRecord(xapi, disks, reverted, { quiesced: true, types: true })
+}
+
+/** The type that the metadata volume has of the disk, once it is a VHD. */
+async function correctEntry(sr: LvhdFamilySR, target: string): Promise<void> {
   const entry = (await sr.metadata.read()).vdis.get(target)
   if (entry !== undefined && entry.vdiType !== 'vhd') await sr.metadata.update(target, { vdiType: 'vhd' })
 }

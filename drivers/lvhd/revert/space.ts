@@ -16,15 +16,16 @@ export interface SpaceFacts {
 }
 
 /**
- * Free bytes that either way of a revert needs (spec lvhd 29). The new leaf and the journal, and in a thick SR room for
- * giving the leaf its full size once the old volume is gone, which has a journal too.
+ * Free bytes that either way of a revert needs: the new leaf and the journal, and in a thick SR room for giving the leaf its
+ * full size once the old volume is gone. That has a journal too, beside the first one, which goes last here: one extent more
+ * than where it goes first (spec lvhd 29, 30).
  */
 export function revertSpace(facts: SpaceFacts): { relink: number; split: number } {
   const full = fullVhdVolumeSize(facts.virtualSize)
   const least = SMALL_VOLUME + THIN_VOLUME
   const saved = facts.snapshotVolume - Math.min(facts.snapshotVolume, volumeSize(facts.snapshotPhysical))
   const ofSplit = (facts.isSnapshotWritten ? full : THIN_VOLUME) - saved
-  const inTheEnd = facts.allocation === 'thick' ? full + SMALL_VOLUME - facts.targetVolume : 0
+  const inTheEnd = facts.allocation === 'thick' ? full + 2 * SMALL_VOLUME - facts.targetVolume : 0
   return { relink: Math.max(least, inTheEnd), split: Math.max(least, inTheEnd) + ofSplit }
 }
 

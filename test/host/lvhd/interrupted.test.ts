@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LockManager } from '../../../lib/lock/Lock.ts'
 import { vhdVolume } from '../../../lib/lvhd/names.ts'
 import { openBox, type Box } from '../../support/lvhdBox.ts'
 import type { Disk } from '../../support/World.ts'
@@ -92,4 +93,39 @@ test('a snapshot whose commit LVM carried out but reported as failed succeeds', 
   expect(await journals()).toEqual([])
   expect(await world.content(disk.uuid)).toEqual(content)
   expect(await world.content(snapshot.uuid)).toEqual(content)
+})
+
+describe('keys that a collector left on a disk whose revert was killed right after its commit', () => {
+  const KEYS = { 'vhd-blocks': 'blocks of the old image', relinking: 'true' }
+
+  /** What the record says of them after a recovery. */
+  async function keysAfter(recover: () => Promise<void>): Promise<Record<string, string>> {
+    const snapshot = await world.snapshot(disk)
+    const wanted = await world.content(snapshot.uuid)
+    await world.write(disk, 2, 1, 2)
+    for (const [key, value] of Object.entries(KEYS)) await world.call('VDI.add_to_sm_config', disk.ref, key, value)
+    await world.start('LVM_revert_after_commit')
+    await expect(world.revert(snapshot)).rejects.toThrow('SIGKILL')
+    await world.start()
+    await recover()
+    expect(await world.content(disk.uuid)).toEqual(wanted)
+    expect(await journals()).toEqual([])
+    return Object.fromEntries(Object.entries((await world.record(disk)).sm_config).filter(([key]) => key in KEYS))
+  }
+
+  test('go with its recovery, as with a revert that is not disturbed', async () => {
+    expect(await keysAfter(() => world.scan())).toEqual({})
+  })
+
+  test('stay as far as a collector that runs meanwhile may have set them', async () => {
+    const keys = await keysAfter(async () => {
+      const running = await new LockManager(world.paths, box.lvm.system().effects).lock(world.srUuid, 'running')
+      try {
+        await world.scan()
+      } finally {
+        await running.release()
+      }
+    })
+    expect(keys).toEqual({ relinking: 'true' })
+  })
 })

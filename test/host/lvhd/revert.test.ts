@@ -1,7 +1,9 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { deflate } from '../../../lib/lvhd/inflate.ts'
 import { rawVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
+import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
 import { expectConsistent } from '../../crash/harness.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 import { MIB, type Disk } from '../../support/World.ts'
@@ -119,6 +121,54 @@ test('needs no more free space than the metadata of the new leaf, and gives it b
   expect(await world.content(disk.uuid)).toEqual(wanted)
   expect((await world.volumes()).get(vhdVolume(disk.uuid))?.size).toBe(size)
   expect((await world.group.report()).free).toBe(12 * MIB)
+})
+
+describe('in a thick SR a disk that grows', () => {
+  /** Cuts the disk's volume to what its image needs. */
+  async function deflateDisk(): Promise<Disk> {
+    const volume = vhdVolume(disk.uuid)
+    await world.withSr('vdi_update', disk, async ({ group, activator }) => {
+      await activator.hold([{ uuid: disk.uuid, volume }])
+      const vhd = new EmbeddedVhdUtil(box.lvm.system())
+      await deflate({ group, vhd }, volume, await vhd.physicalSize(group.path(volume)))
+    })
+    return snapshot
+  }
+
+  async function writeSnapshot(): Promise<Disk> {
+    await world.write(snapshot, 7, 4, 2)
+    return deflateDisk()
+  }
+
+  async function declareLarger(): Promise<Disk> {
+    const larger = await world.createVdi('larger', 64)
+    await world.write(larger, 5, 30, 2)
+    return world.declareSnapshot(await world.snapshot(larger), disk)
+  }
+
+  test.each([
+    ['to its full size', deflateDisk, { old: 12, full: 24, needed: 20 }],
+    ['to its full size, the snapshot being split', writeSnapshot, { old: 12, full: 24, needed: 28 }],
+    ['to the size of the snapshot', declareLarger, { old: 24, full: 72, needed: 56 }],
+  ])('%s needs room for that and for two journals', async (_how, prepare, { old: oldSize, full, needed }) => {
+    const from = await prepare()
+    const sizeOf = async () => ((await world.volumes()).get(vhdVolume(disk.uuid))?.size ?? 0) / MIB
+    expect(await sizeOf()).toBe(oldSize)
+    await world.scan()
+    await world.save()
+    await fillUpTo(needed - 4)
+    expect((await world.fault('vdi_revert', from, { args: [disk.ref] })).code).toBe(44)
+    expect(await world.content(disk.uuid)).toEqual(old)
+    await world.restore()
+    await fillUpTo(needed)
+    await world.revert(from)
+    expect(await world.content(disk.uuid)).toEqual(await world.content(from.uuid))
+    expect(await sizeOf()).toBe(full)
+    expect((await world.record(disk)).sm_config).not.toHaveProperty('paused')
+    await world.scan()
+    await world.group.remove('filler')
+    await expectConsistent(world, 'afterwards')
+  })
 })
 
 test('replaces a disk whose own image is damaged', async () => {
