@@ -5,8 +5,6 @@ export interface RevertDisk {
   readonly kind: 'vhd' | 'raw' | 'log' | 'unknown' | 'missing'
   readonly hidden: boolean
   readonly managed: boolean
-  /** A change log exists or the record says changed blocks are tracked. */
-  readonly cbtEnabled: boolean
   /** The garbage collector was interrupted in the middle of work on it. */
   readonly inCollection: boolean
   /** Uuids of the images that name this one as their parent. */
@@ -32,6 +30,8 @@ export interface RevertFacts {
   }
   readonly target: RevertDisk & {
     readonly isASnapshot: boolean
+    /** A log of its changed blocks, which would say too little afterwards. One of the snapshot's stays as true as it is. */
+    readonly hasChangeLog: boolean
     /** Hosts that may have the target open. */
     readonly activeOn: readonly string[]
     /** sm_config keys of an operation in progress: `paused`, `activating`, `relinking`. */
@@ -151,9 +151,7 @@ function diskBlockers({ snapshot, target }: RevertFacts): RevertBlocker[] {
     if (disk.kind === 'unknown') block('VDIType', `VDI ${disk.uuid} has a format this driver does not handle`)
   }
   for (const disk of disks) if (disk.kind === 'raw') block('Unimplemented', 'raw VDI')
-  for (const disk of disks) {
-    if (disk.cbtEnabled) block('Unimplemented', `changed block tracking is enabled on VDI ${disk.uuid}`)
-  }
+  if (target.hasChangeLog) block('Unimplemented', `changed block tracking is enabled on VDI ${target.uuid}`)
   return blockers
 }
 

@@ -67,6 +67,7 @@ export async function gatherFacts(
     target: {
       ...disk(directory, target, image?.hidden ?? false),
       isASnapshot: target.is_a_snapshot,
+      hasChangeLog: directory.names.includes(cbtLogName(pair.target)),
       activeOn: activity.activeOn,
       busyWith: busyKeys(target, ownPauses),
       emptyChildOf: emptyChildOf(image),
@@ -88,13 +89,11 @@ async function readDirectory(sr: FileFamilySR, target: string): Promise<Director
 
 function disk({ names, childrenOf, collector }: Directory, record: VdiRecord, hidden: boolean): RevertDisk {
   const { uuid } = record
-  const has = (name: string) => names.includes(name)
   return {
     uuid,
     kind: kindOf(names, uuid),
     hidden,
     managed: record.managed,
-    cbtEnabled: record.cbt_enabled || has(cbtLogName(uuid)),
     children: childrenOf(uuid),
     inCollection: collector.journals.has(uuid) || collector.leaves.has(uuid),
   }

@@ -5,6 +5,7 @@ import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/rever
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import { hostActivity } from '../../hosts.ts'
 import { readRecord, type RevertPair } from '../../revert/target.ts'
+import { hasChangeLog } from '../changeTracking.ts'
 import { childrenOf, readAllDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import type { LvhdVDI } from '../LvhdVDI.ts'
@@ -56,6 +57,7 @@ export async function gatherFacts(
     target: {
       ...(await revertDisk(sr, disks, targetRecord)),
       isASnapshot: targetRecord.is_a_snapshot,
+      hasChangeLog: await hasChangeLog(sr, pair.target),
       activeOn: activity.activeOn,
       busyWith: busyKeys(targetRecord, ownPauses),
       emptyChildOf: emptyChildOf(image),
@@ -87,7 +89,6 @@ async function revertDisk(sr: LvhdFamilySR, disks: Disks, record: VdiRecord): Pr
     kind: await kindOfDisk(sr, record),
     hidden: disk?.hidden ?? false,
     managed: record.managed,
-    cbtEnabled: record.cbt_enabled || (await sr.group.volume(cbtVolume(uuid))) !== undefined,
     children: childrenOf(disks, uuid),
     inCollection: await sr.journals.has(uuid),
   }

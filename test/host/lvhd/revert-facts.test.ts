@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { cbtVolume } from '../../../lib/lvhd/names.ts'
+import type { LvmWorld } from '../../support/LvmWorld.ts'
+import { openBox, type Box } from '../../support/lvhdBox.ts'
+import { MIB, type Disk } from '../../support/World.ts'
+
+let box: Box
+let world: LvmWorld
+let disk: Disk
+let snapshot: Disk
+
+beforeEach(async () => {
+  box = await openBox({ allocation: 'thin' })
+  world = box.world
+  disk = await world.createVdi('disk', 16)
+  await world.write(disk, 1, 0, 2)
+  snapshot = await world.snapshot(disk)
+})
+afterEach(async () => {
+  await world.close()
+})
+
+describe('a log of changed blocks', () => {
+  const addLog = ({ uuid }: Disk) => world.group.create(cbtVolume(uuid), 4 * MIB, ['cbtlog'])
+
+  test('of the disk refuses its revert (38) and then its deletion too, which xapi asks for next', async () => {
+    await world.write(disk, 2, 1, 2)
+    await addLog(disk)
+    const before = { volumes: await world.volumes(), records: await world.records() }
+    expect((await world.fault('vdi_revert', snapshot, { args: [disk.ref] })).code).toBe(38)
+    expect((await world.fault('vdi_delete', disk)).code).toBe(38)
+    expect(await world.volumes()).toEqual(before.volumes)
+    expect(await world.records()).toEqual(before.records)
+  })
+
+  test('of the snapshot alone hinders nobody, and stays', async () => {
+    await addLog(snapshot)
+    for (const splits of [false, true]) {
+      await world.write(splits ? snapshot : disk, 3, 4, 2)
+      const wanted = await world.content(snapshot.uuid)
+      await world.revert(snapshot)
+      expect(await world.content(disk.uuid)).toEqual(wanted)
+      expect(await world.content(snapshot.uuid)).toEqual(wanted)
+      expect([...(await world.volumes()).keys()]).toContain(cbtVolume(snapshot.uuid))
+    }
+  })
+
+  test('that only the record speaks of hinders nobody: xapi would destroy the disk after a refusal', async () => {
+    await world.write(disk, 2, 1, 2)
+    await addLog(disk)
+    await world.scan()
+    await world.group.remove(cbtVolume(disk.uuid))
+    expect((await world.record(disk)).cbt_enabled).toBe(true)
+    const wanted = await world.content(snapshot.uuid)
+    await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(wanted)
+  })
+})
