@@ -1,5 +1,6 @@
+import * as fs from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { cbtVolume } from '../../../lib/lvhd/names.ts'
+import { cbtVolume, vhdVolume } from '../../../lib/lvhd/names.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 import { openBox, type Box } from '../../support/lvhdBox.ts'
 import { MIB, type Disk } from '../../support/World.ts'
@@ -18,6 +19,31 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await world.close()
+})
+
+/** Changes the bytes of a disk's VHD. */
+async function damage({ uuid }: Disk, change: (image: Buffer) => void): Promise<void> {
+  const { file } = box.lvm.fake.volumes.get(vhdVolume(uuid)) ?? { file: '' }
+  const image = await fs.readFile(file)
+  change(image)
+  await fs.writeFile(file, image)
+}
+
+/** Gives a block of a VHD that has none the place of one that it has. */
+function shareBlock(image: Buffer): void {
+  const table = Number(image.readBigUInt64BE(512 + 16))
+  const entries = Array.from({ length: 8 }, (_, block) => image.readUInt32BE(table + 4 * block))
+  const [present, absent] = [entries.findIndex(entry => entry !== 0xffffffff), entries.indexOf(0xffffffff)]
+  image.writeUInt32BE(entries[present] ?? 0, table + 4 * absent)
+}
+
+test('a snapshot with data of its own that is not sound is not split (46)', async () => {
+  await world.write(snapshot, 7, 4, 2)
+  await damage(snapshot, shareBlock)
+  const before = { volumes: await world.volumes(), records: await world.records() }
+  expect((await world.fault('vdi_revert', snapshot, { args: [disk.ref] })).code).toBe(46)
+  expect(await world.volumes()).toEqual(before.volumes)
+  expect(await world.records()).toEqual(before.records)
 })
 
 describe('a log of changed blocks', () => {
