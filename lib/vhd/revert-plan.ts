@@ -49,6 +49,8 @@ export interface RevertFacts {
   readonly maxDepth: number
   /** A raw image may be the parent of the target's new image. Default: no. */
   readonly allowsRawParent?: boolean
+  /** Why another base copy cannot be kept a record of. Default: it can. */
+  readonly baseProblem?: string | undefined
   /** Free bytes that each way takes, where images are not files of the size they need. Default: the size of empty children. */
   readonly spaceNeeded?: { readonly relink: number; readonly split: number }
 }
@@ -191,6 +193,7 @@ function chainBlockers(facts: RevertFacts, plan: RevertPlan): RevertBlocker[] {
     if (snapshot.children.length > 0) {
       blockers.push({ error: 'VDIUnavailable', detail: `other disks are built on snapshot ${snapshot.uuid}` })
     }
+    if (facts.baseProblem !== undefined) blockers.push({ error: 'VDISnapshot', detail: `revert: ${facts.baseProblem}` })
   }
   if (freeBytes < plan.spaceNeeded) {
     blockers.push({ error: 'SRNoSpace', detail: `${plan.spaceNeeded} bytes are needed, ${freeBytes} are free` })

@@ -67,6 +67,7 @@ export async function gatherFacts(
     chainProblem: read.problem,
     maxDepth: MAX_CHAIN_DEPTH,
     allowsRawParent: true,
+    baseProblem: await baseProblem(sr, read.nodes),
     ...space,
   }
   const { staleKeys: staleHostKeys } = activity
@@ -140,6 +141,17 @@ async function spaceFor(
 /** Of a target whose image cannot be read. */
 async function targetVolumeSize(sr: LvhdFamilySR, uuid: string): Promise<number> {
   return ((await sr.group.volume(vhdVolume(uuid))) ?? (await sr.group.volume(rawVolume(uuid))))?.size ?? 0
+}
+
+/** Only where a split is to come: the metadata volume is read as a whole. */
+async function baseProblem(sr: LvhdFamilySR, [leaf]: readonly RevertNode[]): Promise<string | undefined> {
+  if (leaf === undefined || leaf.emptyChild) return undefined
+  try {
+    return (await sr.metadata.hasRoom()) ? undefined : 'the metadata volume has no room for another VDI'
+  } catch (error) {
+    if (!(error instanceof SmError) || error.errorName !== 'MetadataError') throw error
+    return error.message
+  }
 }
 
 interface ReadChain {
