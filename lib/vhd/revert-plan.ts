@@ -36,7 +36,7 @@ export interface RevertFacts {
     readonly activeOn: readonly string[]
     /** sm_config keys of an operation in progress: `paused`, `activating`, `relinking`. */
     readonly busyWith: readonly string[]
-    /** Parent, where the target is a VHD without blocks; undefined where it holds data of its own. */
+    /** Parent, where the target is a VHD without blocks, sound and made on it; undefined where it has to be replaced. */
     readonly emptyChildOf: string | undefined
     readonly virtualSize: number
   }

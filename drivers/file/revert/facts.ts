@@ -1,5 +1,6 @@
 import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
+import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import { hostActivity } from '../../hosts.ts'
 import { readChildren, type Children } from '../children.ts'
@@ -70,7 +71,7 @@ export async function gatherFacts(
       hasChangeLog: directory.names.includes(cbtLogName(pair.target)),
       activeOn: activity.activeOn,
       busyWith: busyKeys(target, ownPauses),
-      emptyChildOf: emptyChildOf(image),
+      emptyChildOf: await emptyChildOf(sr, pair.target, image),
       virtualSize: image?.virtualSize ?? target.virtual_size,
     },
     chain,
@@ -116,9 +117,21 @@ async function inspectTarget(sr: FileFamilySR, directory: Directory, uuid: strin
   }
 }
 
-function emptyChildOf(image: VhdIdentity | undefined): string | undefined {
+/** One that is not sound, or was made on another image that had the name, cannot be opened: reverting replaces it. */
+async function emptyChildOf(
+  sr: FileFamilySR,
+  uuid: string,
+  image: VhdIdentity | undefined,
+): Promise<string | undefined> {
   if (image?.type !== 'differencing' || image.allocatedBlocks > 0 || image.parentName === undefined) return undefined
-  return uuidOfVhd(image.parentName)
+  try {
+    await sr.embeddedVhd().check(sr.file(vhdName(uuid)))
+    return uuidOfVhd(image.parentName)
+  } catch (error) {
+    if (!(error instanceof VhdError)) throw error
+    sr.context.log.warn(`the image of VDI ${uuid} is not sound; reverting replaces it: ${error.message}`)
+    return undefined
+  }
 }
 
 interface ReadChain {

@@ -46,6 +46,40 @@ test('a snapshot with data of its own that is not sound is not split (46)', asyn
   expect(await world.records()).toEqual(before.records)
 })
 
+/** An empty child that says it was made on another image than the one that has the name. */
+function renounceParent(image: Buffer): void {
+  const header = image.subarray(512, 512 + 1024)
+  header.fill(0xaa, 40, 56)
+  header.writeUInt32BE(0, 36)
+  header.writeUInt32BE(~header.reduce((sum, byte) => sum + byte, 0) >>> 0, 36)
+}
+
+/** Where the parent is to be found no longer agrees with what it is called. */
+function spoilLocator(image: Buffer): void {
+  const at = image.indexOf('file://')
+  expect(at).toBeGreaterThan(0)
+  image.write('XXXX', at + 'file://./'.length)
+}
+
+test.each([
+  ["was made on another image of its parent's name", renounceParent],
+  ['is not sound', spoilLocator],
+])('a disk that nothing was written to, but that %s, is replaced', async (_what, spoil) => {
+  const wanted = await world.content(snapshot.uuid)
+  const check = () =>
+    world.withSr('vdi_update', disk, async sr => {
+      const chain = [disk.uuid, (await world.record(disk)).sm_config['vhd-parent'] ?? '']
+      await sr.activator.hold(chain.map(uuid => ({ uuid, volume: vhdVolume(uuid) })))
+      await (await sr.vhdUtil()).check(sr.group.path(vhdVolume(disk.uuid)))
+    })
+  await check()
+  await damage(disk, spoil)
+  await expect(check()).rejects.toMatchObject({ code: 'EINVAL' })
+  await world.revert(snapshot)
+  await check()
+  expect(await world.content(disk.uuid)).toEqual(wanted)
+})
+
 describe('a log of changed blocks', () => {
   const addLog = ({ uuid }: Disk) => world.group.create(cbtVolume(uuid), 4 * MIB, ['cbtlog'])
 
