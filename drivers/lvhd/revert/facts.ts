@@ -1,6 +1,6 @@
 import { cbtVolume, rawVolume, vdiOfPath, vhdVolume } from '../../../lib/lvhd/names.ts'
 import { checkVolume, inspectVolume, type VolumeIdentity } from '../../../lib/lvhd/inspect.ts'
-import { SmError } from '../../../lib/smapi/SmError.ts'
+import { isSmError, SmError } from '../../../lib/smapi/SmError.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
 import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
@@ -166,7 +166,7 @@ async function baseProblem(sr: LvhdFamilySR, [leaf]: readonly RevertNode[]): Pro
   try {
     return (await sr.metadata.hasRoom()) ? undefined : 'the metadata volume has no room for another VDI'
   } catch (error) {
-    if (!(error instanceof SmError) || error.errorName !== 'MetadataError') throw error
+    if (!isSmError(error, 'MetadataError')) throw error
     return error.message
   }
 }

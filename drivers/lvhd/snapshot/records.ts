@@ -1,6 +1,6 @@
 import type { MetadataVolume } from '../../../lib/lvhd/MetadataVolume.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
-import { SmError } from '../../../lib/smapi/SmError.ts'
+import { isSmError } from '../../../lib/smapi/SmError.ts'
 import type { Ref } from '../../../lib/xapi/XapiClient.ts'
 import { findVdi, introduce, mergeSmConfig } from '../../records.ts'
 import type { Disk } from '../disks.ts'
@@ -96,7 +96,7 @@ async function keepInMetadata(
   try {
     await change(sr.metadata)
   } catch (error) {
-    if (!toleratesMetadata || !(error instanceof SmError) || error.errorName !== 'MetadataError') throw error
+    if (!toleratesMetadata || !isSmError(error, 'MetadataError')) throw error
     sr.context.log.error(`VDI ${disk.uuid}: the metadata volume does not follow: ${error.message}`)
   }
 }

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { dispatch } from '../../../drivers/dispatch.ts'
 import { MetadataVolume } from '../../../lib/lvhd/MetadataVolume.ts'
 import { encodeEntry, encodeHeader, ENTRIES_START, ENTRY_SIZE } from '../../../lib/lvhd/metadata.ts'
 import { METADATA_VOLUME } from '../../../lib/lvhd/names.ts'
 import type { LvmWorld } from '../../support/LvmWorld.ts'
 import { openBox, type Box } from '../../support/lvhdBox.ts'
-import type { Disk } from '../../support/World.ts'
+import { MIB, type Disk } from '../../support/World.ts'
 
 let box: Box
 let world: LvmWorld
@@ -95,5 +96,64 @@ describe('a metadata volume without room for a base copy', () => {
     await world.revert(snapshot)
     expect(await world.content(disk.uuid)).toEqual(wanted)
     expect([...(await world.metadata()).keys()]).toContain(base)
+  })
+})
+
+describe('a metadata volume that is lost and that a full group has no room for', () => {
+  async function lose(): Promise<void> {
+    const { group } = world
+    await group.remove(METADATA_VOLUME)
+    await group.create('filler', (await group.report()).free)
+  }
+
+  test('refuses what needs it (181)', async () => {
+    await lose()
+    for (const [command, on] of [
+      ['sr_scan', undefined],
+      ['vdi_update', disk],
+      ['vdi_snapshot', disk],
+    ] as const) {
+      expect((await world.fault(command, on)).code, command).toBe(181)
+    }
+    expect((await world.fault('vdi_revert', snapshot, { args: [disk.ref] })).code).toBe(181)
+    expect(await world.content(disk.uuid)).toEqual(old)
+  })
+
+  test('hinders neither an attach nor the deletion of a disk, after which it is made again', async () => {
+    await lose()
+    await world.call('PBD.unplug', await world.pbd())
+    await world.call('PBD.plug', await world.pbd())
+    await world.call('VDI.destroy', snapshot.ref)
+    expect([...(await world.volumes()).keys()]).not.toContain(METADATA_VOLUME)
+    await world.scan()
+    const known = [...(await world.records()).values()].map(({ uuid }) => uuid)
+    expect(known).toContain(disk.uuid)
+    expect([...(await world.metadata()).keys()].sort()).toEqual(known.sort())
+    expect(await world.content(disk.uuid)).toEqual(old)
+  })
+
+  test('is made by the scan that finds the group grown', async () => {
+    await lose()
+    expect((await world.fault('sr_scan', undefined)).code).toBe(181)
+    await world.withSr('sr_scan', disk, async sr => {
+      sr.refreshDevices = () => {
+        box.lvm.fake.free += 4 * MIB
+        sr.group.forget()
+        return Promise.resolve()
+      }
+      await dispatch(sr, 'sr_scan', sr.context.request)
+    })
+    expect([...(await world.volumes()).keys()]).toContain(METADATA_VOLUME)
+  })
+
+  test('does not keep an interrupted revert from being taken back', async () => {
+    await world.start('LVM_revert_before_commit')
+    expect((await world.failure('VDI.revert', snapshot.ref))[1]).toBe('received signal: SIGKILL')
+    await world.start()
+    expect(journals()).toHaveLength(1)
+    await lose()
+    await world.plugin('sr_scan', undefined)
+    expect(journals()).toEqual([])
+    expect(await world.content(disk.uuid)).toEqual(old)
   })
 })
