@@ -3,7 +3,7 @@ const BY_SM_CODE: ReadonlyMap<number, string> = new Map([
   [16, 'Something still uses the storage: stop it, then try again.'],
   [24, 'The disk is in use: shut down or detach whatever has it open, then try again.'],
   [38, 'This kind of disk or driver cannot do that.'],
-  [40, 'An image cannot be read: sm tree SR shows which one.'],
+  [40, 'An image, or the directory, cannot be read: sm tree SR shows which one.'],
   [44, 'Free some space: sm tree SR shows what takes it, sm vdi-destroy removes disks and snapshots.'],
   [
     46,
@@ -16,7 +16,10 @@ const BY_SM_CODE: ReadonlyMap<number, string> = new Map([
   [37, 'Another operation on this storage repository is still running: wait for it, then try again.'],
   [79, 'Choose a size between 2 MiB and 2040 GiB; disks can grow but not shrink.'],
   [109, 'Destroy snapshots that are no longer needed, so that the chain becomes shorter.'],
-  [61, 'The directory must be absent or empty, and its parent must exist: give another --location.'],
+  [
+    61,
+    'For a new one the directory must be absent or empty, and its parent must exist. For one that was there before: is its disk mounted? Never make the directory anew: a scan of an empty one forgets every disk.',
+  ],
   [143, 'Newer and older parts are mixed: build again and retry.'],
   [447, 'Choose a name and a description without control characters.'],
   [202, 'The log says more: sm info shows where it is.'],

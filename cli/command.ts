@@ -32,6 +32,13 @@ export function sizeArgument(text: string): number {
   return asArgument(() => parseSize(text))
 }
 
+/** For names and descriptions: what XML cannot carry would be lost on the way. */
+export function labelArgument(text: string): string {
+  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(text))
+    throw new InvalidArgumentError('Control characters cannot be part of a name.')
+  return text
+}
+
 /** For options of the form `key=value` that may be repeated. */
 export function collectPair(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
   const split = text.indexOf('=')

@@ -23,7 +23,8 @@ const MOST_LISTED = 8
 /**
  * The one object that `text` names: by reference, uuid, name label, or a prefix of the uuid of at least 4 characters.
  * `preferred` settles a name that several objects have, e.g. a disk and its snapshots.
- * Throws OperationError, listing the candidates, where none or several are meant.
+ * Throws OperationError, listing the candidates, where none or several are meant. An empty text means none: objects may
+ * have no name, and must not be destroyed because of a variable that is not set.
  */
 export function resolveName<C extends Candidate>(
   candidates: readonly C[],
@@ -31,6 +32,8 @@ export function resolveName<C extends Candidate>(
   kind: Kind,
   preferred: (candidate: C) => boolean = () => true,
 ): C {
+  if (text === '')
+    throw new OperationError(`an empty name is no ${kind.noun}'s`, ['Is a variable of a script not set?'])
   const exact = candidates.find(({ ref, uuid }) => ref === text || uuid === text.toLowerCase())
   if (exact !== undefined) return exact
   const found = candidates.filter(candidate => isNamed(candidate, text))

@@ -23,8 +23,7 @@ export class EXTSR extends FileFamilySR {
   }
 
   /**
-   * Makes volume group, volume and file system; what is on the devices is lost. A failure leaves what was made until then,
-   * and the next attempt goes on from there.
+   * Makes volume group, volume and file system; what is on the devices is lost. A failure leaves what was made until then.
    * @throws SmError ConfigDeviceMissing, SRExists, SRInUse, Rootdev, InvalidDev, SRNoSpace and the LVM errors
    */
   override async sr_create(_request: Request): Promise<null> {
@@ -67,7 +66,9 @@ export class EXTSR extends FileFamilySR {
     for (const device of devices) {
       const listed = await volume.lookAt(lvm, ['pvs', device])
       if (listed === undefined) throw new SmError('PVSfailed', `${device} is no physical volume`)
-      if (!listed.includes(volume.groupName(this.uuid))) throw new SmError('VolNotFound')
+      if (!listed.includes(volume.groupName(this.uuid)) && !(await this.hasLostGroup(device))) {
+        throw new SmError('VolNotFound')
+      }
     }
     await volume.removeVolume(lvm, this.uuid, devices)
     return null
@@ -91,6 +92,12 @@ export class EXTSR extends FileFamilySR {
     return probeDocument(['SRlist', list])
   }
 
+  /** A previous attempt to delete the SR was stopped after it had removed the group: only the labels are left. */
+  private async hasLostGroup(device: string): Promise<boolean> {
+    if (await volume.groupExists(this.lvm, this.uuid)) return false
+    return (await volume.lookAt(this.lvm, ['pvs', '--noheadings', '-o', 'vg_name', device]))?.trim() === ''
+  }
+
   private async mount(): Promise<void> {
     const { lvm } = this
     await changeOr(lvm, 'LVMMount', ['lvchange', '-ay', this.volume])
@@ -98,7 +105,9 @@ export class EXTSR extends FileFamilySR {
       await this.checkFileSystem()
       await mountSr(this, ['mount', this.volume, this.path])
     } catch (error) {
-      await lvm.change(['lvchange', '-an', this.volume])
+      await lvm.change(['lvchange', '-an', this.volume]).catch((reason: unknown) => {
+        this.context.log.warn(`the volume of SR ${this.uuid} stays active: ${String(reason)}`)
+      })
       throw error
     }
   }

@@ -3,15 +3,25 @@ import { isErrno } from '../lib/os/files.ts'
 import * as config from '../lib/nfs/config.ts'
 import { mountNfs } from '../lib/nfs/mount.ts'
 import { listExports, requireReachable, supportedVersions, transportTo } from '../lib/nfs/server.ts'
+import type { CommandName } from '../lib/smapi/commands.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import { FileFamilySR } from './file/FileFamilySR.ts'
 import { isUuid } from './file/layout.ts'
+import { mountedSource } from './file/mount.ts'
 import { unmountSr } from './file/mountPoint.ts'
 import { requireWritable, testHardLinks } from './nfs/shareTests.ts'
 import { probeDocument, type ProbeElement } from './probeXml.ts'
 
 type StringMap = Readonly<Record<string, string>>
+
+const MOUNTS: ReadonlySet<CommandName> = new Set<CommandName>([
+  'sr_create',
+  'sr_delete',
+  'sr_probe',
+  'sr_attach',
+  'vdi_attach_from_config',
+])
 
 /** An SR in a directory of an NFS export, `device_config:server` and `serverpath` (spec file-sr 6.3). */
 export class NFSSR extends FileFamilySR {
@@ -19,14 +29,27 @@ export class NFSSR extends FileFamilySR {
   override readonly hasOwnFileSystem = true
   override readonly isShared = true
 
-  /** @throws SmError ConfigServerMissing, InvalidArg; Error where the version is none */
+  /**
+   * What is to be mounted is checked. An SR that is mounted already, perhaps by another storage manager, works as it is and
+   * can be let go of.
+   * @throws SmError ConfigServerMissing, InvalidArg; Error where the version is none
+   */
   override load(): Promise<void> {
-    const { deviceConfig } = this.context.request
+    const { command, deviceConfig } = this.context.request
+    config.requireServer(deviceConfig)
+    if (!MOUNTS.has(command)) return Promise.resolve()
     config.serverOf(deviceConfig)
     config.serverPathOf(deviceConfig)
     config.optionsOf(deviceConfig)
     config.versionOf(deviceConfig)
     return Promise.resolve()
+  }
+
+  /** The export itself may be mounted in the SR's place, by a creation or deletion that was stopped: that is not the SR. */
+  override async isAttached(): Promise<boolean> {
+    if (!(await super.isAttached())) return false
+    const source = mountedSource(this.path)
+    return source === undefined || path.posix.basename(source) === this.uuid || (await this.hasNoSubdirectory())
   }
 
   /** Makes the SR's directory on the export, or takes an empty one. @throws SmError SRExists, NFSCreate, NFSAttached and those of `attach` */
@@ -58,9 +81,9 @@ export class NFSSR extends FileFamilySR {
     }
   }
 
-  /** @throws SmError NFSUnMount */
+  /** Whatever is mounted there. @throws SmError NFSUnMount */
   override async detach(): Promise<void> {
-    if (await this.isAttached()) await unmountSr(this, 'NFSUnMount')
+    while (await super.isAttached()) await unmountSr(this, 'NFSUnMount')
   }
 
   /** @throws SmError SRNotEmpty, FileSRDelete, NFSDelete */
@@ -88,7 +111,7 @@ export class NFSSR extends FileFamilySR {
     const serverPath = await this.requireServerPath({ hint: true })
     const { mount, versions } = await this.chooseVersion()
     const mountPoint = path.join(this.context.paths.srMountBase, 'probe')
-    await mountNfs(this.context.system, mount, { serverPath: path.posix.join(serverPath, '/'), mountPoint })
+    await mountNfs(this.context, mount, { serverPath: path.posix.join(serverPath, '/'), mountPoint })
     try {
       const found = await this.srDirectories(mountPoint)
       const list: ProbeElement[] = found.map(uuid => ['SR', [['UUID', uuid]]])
@@ -153,13 +176,12 @@ export class NFSSR extends FileFamilySR {
   }
 
   private async mountExport(serverPath: string): Promise<void> {
-    const { system, log } = this.context
     const { mount } = await this.chooseVersion()
     const warn = (text: string) => {
-      log.warn(text)
+      this.context.log.warn(text)
     }
     const patience = config.patienceOf(await this.otherConfig(), warn)
-    await mountNfs(system, mount, { serverPath, mountPoint: this.path, patience })
+    await mountNfs(this.context, mount, { serverPath, mountPoint: this.path, patience })
   }
 
   private async makeSubdirectory(): Promise<void> {
@@ -170,7 +192,16 @@ export class NFSSR extends FileFamilySR {
     } catch (error) {
       if (isErrno(error, 'EROFS')) throw new SmError('SharedFileSystemNoWrite', undefined, { cause: error })
       if (!isErrno(error, 'EEXIST')) throw new SmError('NFSCreate', String(error), { cause: error })
-      if ((await files.list(directory)).some(name => !name.startsWith('.'))) throw new SmError('SRExists')
+      if (!(await files.lstat(directory)).isDirectory()) throw new SmError('SRExists')
+      if ((await this.namesIn(directory)).some(name => !name.startsWith('.'))) throw new SmError('SRExists')
+    }
+  }
+
+  private async namesIn(directory: string): Promise<string[]> {
+    try {
+      return await this.context.system.files.list(directory)
+    } catch (error) {
+      throw new SmError('NFSCreate', String(error), { cause: error })
     }
   }
 
@@ -178,7 +209,7 @@ export class NFSSR extends FileFamilySR {
     const { files } = this.context.system
     const found: string[] = []
     for (const name of await files.list(directory)) {
-      if (isUuid(name) && (await files.stat(path.join(directory, name))).isDirectory()) found.push(name)
+      if (isUuid(name) && (await files.lstat(path.join(directory, name))).isDirectory()) found.push(name)
     }
     return found
   }

@@ -6,6 +6,8 @@ import { hostsOf } from './pause.ts'
 export interface HostActivity {
   /** Hosts that have it open or cannot be asked. */
   readonly activeOn: readonly Ref[]
+  /** Those of them that say so. */
+  readonly openOn: readonly Ref[]
   /** Keys of hosts that say they do not have it open. */
   readonly staleKeys: readonly string[]
 }
@@ -16,18 +18,20 @@ export async function hostActivity(
   vdi: { readonly uuid: string; readonly srRef: Ref; readonly smConfig: StringMap },
 ): Promise<HostActivity> {
   const activeOn: Ref[] = []
+  const openOn: Ref[] = []
   const staleKeys: string[] = []
   for (const host of hostsOf(vdi.smConfig)) {
     try {
       const open = await xapi.hostCallPlugin(host, 'on-slave', 'is_open', { vdiUuid: vdi.uuid, srRef: vdi.srRef })
       if (open === 'False') staleKeys.push(`host_${host}`)
       else activeOn.push(host)
+      if (open === 'True') openOn.push(host)
     } catch (error) {
       log.warn(`${host} does not say whether VDI ${vdi.uuid} is open there: ${String(error)}`)
       activeOn.push(host)
     }
   }
-  return { activeOn, staleKeys }
+  return { activeOn, openOn, staleKeys }
 }
 
 /** Those of the hosts that the pool has forgotten, and with them what they had open (spec datapath 5). */

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
-import { collectPair, connected, JSON_FLAG, makeCommand } from '../command.ts'
+import { JSON_FLAG, collectPair, connected, labelArgument, makeCommand } from '../command.ts'
 import type { Connection } from '../connection.ts'
 import { OperationError, UsageError } from '../failures.ts'
 import { print, printJson, remark } from '../output.ts'
@@ -26,10 +26,10 @@ export function srCreateCommand(): Command {
       ['sm sr-create --type file --name-label my-sr --device-config location=/srv/disks', 'the same, spelled out'],
     ],
   })
-    .argument('[name]', 'name label (or --name-label)')
+    .argument('[name]', 'name label (or --name-label)', labelArgument)
     .option('--type <type>', 'driver: see `sm info`', 'file')
-    .option('--name-label <name>', 'name label')
-    .option('--name-description <text>', 'description', '')
+    .option('--name-label <name>', 'name label', labelArgument)
+    .option('--name-description <text>', 'description', labelArgument, '')
     .option('--location <dir>', 'short for --device-config location=DIR; may be relative')
     .option('--device-config <key=value>', 'where and how the driver finds the storage; repeatable', collectPair)
     .option('--sm-config <key=value>', 'settings that the driver keeps; repeatable', collectPair)

@@ -22,8 +22,8 @@ export function toolstackCommand(): Command {
     )
     .option('--password-file <file>', "file whose first line is root's password; one is made where none is given")
     .option('--state <dir>', 'folder for the database')
-    .option('--plugins <dir>', 'folder with the storage plugins')
-    .option('--host-plugins <dir>', 'folder with plugins for host.call_plugin')
+    .option('--plugins <dir>', 'folder with the storage plugins, instead of ours')
+    .option('--host-plugins <dir>', 'folder with plugins for host.call_plugin, instead of ours')
     .option('--attach-disks', 'attach the disks of VMs that are started through their drivers')
     .option('--restore-missing-disks', 'VM.revert brings back disks that were deleted or detached since the snapshot')
     .action(async (options: ServeOptions) => {

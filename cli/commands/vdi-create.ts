@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { collectPair, connected, JSON_FLAG, makeCommand, sizeArgument } from '../command.ts'
+import { JSON_FLAG, collectPair, connected, labelArgument, makeCommand, sizeArgument } from '../command.ts'
 import type { Connection } from '../connection.ts'
 import { createVdi } from '../disk/createVdi.ts'
 import { UsageError } from '../failures.ts'
@@ -26,10 +26,10 @@ export function vdiCreateCommand(): Command {
     ],
   })
     .argument('<sr>', 'storage repository: name, uuid or beginning of the uuid')
-    .argument('[name]', 'name label (or --name-label)')
+    .argument('[name]', 'name label (or --name-label)', labelArgument)
     .requiredOption('--size <size>', 'bytes, or with KiB, MiB, GiB, TiB', sizeArgument)
-    .option('--name-label <name>', 'name label')
-    .option('--name-description <text>', 'description', '')
+    .option('--name-label <name>', 'name label', labelArgument)
+    .option('--name-description <text>', 'description', labelArgument, '')
     .option('--raw', 'a plain file instead of a VHD')
     .option('--sm-config <key=value>', 'settings for the driver; repeatable', collectPair)
     .option(...JSON_FLAG)

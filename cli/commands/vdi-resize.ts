@@ -27,6 +27,11 @@ async function resize(
   { vdi: text, size, json }: { vdi: string; size: number; json: boolean },
 ): Promise<void> {
   const vdi = await findVdi(connection, text, 'disk')
+  if (vdi.record.is_a_snapshot) {
+    throw new OperationError(`${nameOf(vdi)} is a snapshot and must not change`, [
+      `Grow a copy of it: sm vdi-clone ${vdi.uuid}`,
+    ])
+  }
   if (size < vdi.record.virtual_size) {
     throw new OperationError(
       `${nameOf(vdi)} has ${formatSize(vdi.record.virtual_size)}: disks can grow but not shrink`,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { connected, JSON_FLAG, makeCommand } from '../command.ts'
+import { JSON_FLAG, connected, labelArgument, makeCommand } from '../command.ts'
 import { copyVdi, type CopyOptions } from '../disk/copyVdi.ts'
 
 export function vdiSnapshotCommand(): Command {
@@ -12,8 +12,8 @@ export function vdiSnapshotCommand(): Command {
     ],
   })
     .argument('<vdi>', 'disk: name, uuid or beginning of the uuid')
-    .argument('[name]', 'name label of the snapshot (or --name-label)')
-    .option('--name-label <name>', 'name label of the snapshot')
+    .argument('[name]', 'name label of the snapshot (or --name-label)', labelArgument)
+    .option('--name-label <name>', 'name label of the snapshot', labelArgument)
     .option(...JSON_FLAG)
     .action((vdi: string, name: string | undefined, options: CopyOptions) =>
       connected(connection => copyVdi(connection, { method: 'VDI.snapshot', vdi, wanted: 'disk', name, options })),

@@ -35,6 +35,10 @@ function noSnapshot(disk: Vdi, snapshots: readonly Vdi[]): OperationError {
   const lines = snapshots.map(({ uuid, nameLabel, record }) => {
     return `  ${uuid}  ${printable(nameLabel)}  ${formatDate(record.snapshot_time)}`
   })
+  if (!disk.record.managed)
+    return new OperationError(`${nameOf(disk)} is a base copy and not a snapshot`, [
+      'sm tree shows what is built on it',
+    ])
   const advice =
     lines.length === 0 ? ['It has none yet: sm vdi-snapshot VDI'] : ['Name the snapshot to go back to:', ...lines]
   return new OperationError(`${nameOf(disk)} is not a snapshot`, advice)

@@ -65,7 +65,7 @@ async function settingsOf(environment: Environment, options: ServeOptions): Prom
     stateFile: path.join(stateDirectory, 'state.json'),
     ...listen,
     ...(options.socket === undefined ? {} : { socketPath: path.resolve(options.socket) }),
-    ...(options.hostPlugins === undefined ? {} : { hostPluginDir: path.resolve(options.hostPlugins) }),
+    hostPluginDir: path.resolve(options.hostPlugins ?? smDir),
     vms: {
       attachDisks: options.attachDisks === true,
       restoreMissingDisks: options.restoreMissingDisks === true,

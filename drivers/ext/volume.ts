@@ -71,7 +71,7 @@ export async function createVolume(lvm: Lvm, srUuid: string, devices: readonly s
 /** Removes volume, group and labels. What a previous attempt has removed is not missed. @throws SmError LVMDelete */
 export async function removeVolume(lvm: Lvm, srUuid: string, devices: readonly string[]): Promise<void> {
   if (await volumeExists(lvm, srUuid)) await changeOr(lvm, 'LVMDelete', ['lvremove', '-f', volumePath(srUuid)])
-  await changeOr(lvm, 'LVMDelete', ['vgremove', groupName(srUuid)])
+  if (await groupExists(lvm, srUuid)) await changeOr(lvm, 'LVMDelete', ['vgremove', groupName(srUuid)])
   for (const device of devices) await changeOr(lvm, 'LVMDelete', ['pvremove', device])
 }
 

@@ -58,6 +58,8 @@ export class FileVDI extends VDI implements ActivatableVdi {
       this.kind = requestedKind(this.sr.context.request)
       return
     }
+    // It attaches the SR itself and looks then.
+    if (command === 'vdi_attach_from_config' && !(await this.sr.isAttached())) return
     const kind = await this.findKind()
     // A revert reports what is wrong with its disks itself, in its own order and with its own codes.
     if (command === 'vdi_revert') return
@@ -189,7 +191,7 @@ export class FileVDI extends VDI implements ActivatableVdi {
     } catch (error) {
       throw new SmError('SRUnavailable', 'Unable to attach from config', { cause: error })
     }
-    if (!this.present) throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
+    if (!this.present) await this.load()
     const { openUnrecorded } = await import('../datapath/activateVdi.ts')
     await openUnrecorded(this, { writable: true, direct: true })
     return attachedOffline(this)
@@ -213,9 +215,7 @@ export class FileVDI extends VDI implements ActivatableVdi {
   /** Few commands cope with a disk that has no file; none with one whose file has a format that is not known. */
   private async requireAbsenceAllowed(command: CommandName): Promise<void> {
     if (command === 'vdi_detach_from_config') return
-    const isAttached = await this.sr.isAttached()
-    if (command === 'vdi_attach_from_config' && !isAttached) return
-    const format = isAttached ? unknownFormatOf(await this.sr.listNames(), this.uuid) : undefined
+    const format = (await this.sr.isAttached()) ? unknownFormatOf(await this.sr.listNames(), this.uuid) : undefined
     if (format !== undefined) throw new SmError('VDIType', `this driver does not handle ${format} images`)
     if (command !== 'vdi_delete') throw new SmError('VDIUnavailable', `VDI ${this.uuid} not found`)
   }
@@ -235,8 +235,7 @@ export class FileVDI extends VDI implements ActivatableVdi {
     if (await files.exists(this.sr.file(vhdName(this.uuid)))) return 'vhd'
     if (await files.exists(this.sr.file(rawName(this.uuid)))) return 'raw'
     if (await files.exists(this.sr.file(cbtLogName(this.uuid)))) return 'cbtlog'
-    const offline = this.sr.context.request.command === 'vdi_attach_from_config'
-    if (!offline && !(await this.sr.isAttached())) {
+    if (!(await this.sr.isAttached())) {
       throw new SmError('SRUnavailable', `[Errno 2] No such file or directory: '${this.sr.path}'`)
     }
     return undefined

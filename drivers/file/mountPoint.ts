@@ -1,5 +1,6 @@
 import { SmError, type SmErrorName } from '../../lib/smapi/SmError.ts'
 import { CommandError } from '../../lib/os/run.ts'
+import type { Context } from '../Context.ts'
 import type { FileFamilySR } from './FileFamilySR.ts'
 
 /**
@@ -17,7 +18,7 @@ export async function mountSr(sr: FileFamilySR, command: readonly [string, ...st
   try {
     await run(command)
   } catch (error) {
-    await files.removeDirectory(sr.path)
+    await removeMountPoint(sr.context, sr.path)
     throw new SmError('FileSRCreate', `fail to mount FileSR. Errno is ${exitCodeOf(error)}`, { cause: error })
   }
   await files.changeMode(sr.path, 0o700)
@@ -29,9 +30,21 @@ export async function unmountSr(sr: FileFamilySR, failure: SmErrorName): Promise
   if (!(await context.gc.abort(sr.uuid))) throw new SmError(failure, 'the garbage collector is running')
   try {
     await context.system.run(['umount', sr.path], { cwd: context.paths.srMountBase })
-    await context.system.files.removeDirectory(sr.path)
   } catch (error) {
     throw new SmError(failure, error instanceof Error ? error.message : String(error), { cause: error })
+  }
+  await removeMountPoint(context, sr.path)
+}
+
+/** A mount point that cannot be removed, because somebody put files below it, is in nobody's way. */
+export async function removeMountPoint(
+  { system, log }: Pick<Context, 'system' | 'log'>,
+  directory: string,
+): Promise<void> {
+  try {
+    await system.files.removeDirectory(directory)
+  } catch (error) {
+    log.warn(`the mount point ${directory} stays: ${String(error)}`)
   }
 }
 

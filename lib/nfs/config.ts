@@ -25,23 +25,23 @@ const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9.])?$/
 const MAX_PATH = 1024
 const VERSION = /^(3|4(\.[0-2])?)$/
 const OPTIONS = /^[A-Za-z0-9_]+(=[A-Za-z0-9_.:/@%-]+)?(,[A-Za-z0-9_]+(=[A-Za-z0-9_.:/@%-]+)?)*$/
-/** Other hosts must see each rename at their next open (spec file-sr 6.3). */
-const FIXED_OPTIONS = new Set([
-  'acdirmin',
-  'acdirmax',
-  'actimeo',
-  'vers',
-  'nfsvers',
-  'proto',
-  'bind',
-  'remount',
-  'move',
-])
+/** How fresh names and files are: other hosts must see each rename and each write at their next open (spec file-sr 6.3). */
+const CACHING = ['acregmin', 'acregmax', 'acdirmin', 'acdirmax', 'actimeo', 'nocto']
+const PROTOCOL = ['vers', 'nfsvers', 'minorversion', 'v2', 'v3', 'v4', 'proto', 'tcp', 'udp', 'rdma']
+/** What is not mounted when the command has ended, or is no mount of the export. */
+const OTHERWISE = ['bg', 'bind', 'remount', 'move']
+const FIXED_OPTIONS = new Set([...CACHING, ...PROTOCOL, ...OTHERWISE])
+
+/** The server as it is given. @throws SmError ConfigServerMissing */
+export function requireServer(config: StringMap): string {
+  const server = config['server']
+  if (server === undefined || server === '') throw new SmError('ConfigServerMissing')
+  return server
+}
 
 /** @throws SmError ConfigServerMissing, InvalidArg where it is neither a host name nor an address */
 export function serverOf(config: StringMap): string {
-  const server = config['server']
-  if (server === undefined || server === '') throw new SmError('ConfigServerMissing')
+  const server = requireServer(config)
   if (!HOST_NAME.test(server) && !isIPv6(server)) {
     throw new SmError('InvalidArg', 'device_config:server must be a host name or an address')
   }

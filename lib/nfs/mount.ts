@@ -1,4 +1,5 @@
 import { CommandError } from '../os/run.ts'
+import type { Logger } from '../os/log.ts'
 import type { System } from '../os/system.ts'
 import { SmError } from '../smapi/SmError.ts'
 import { mountCommand, type NfsMount, type Patience } from './config.ts'
@@ -8,14 +9,19 @@ const TRIES = 2
 const RETRIED_EXIT_CODES: ReadonlySet<number> = new Set([5, 32])
 const ETIMEDOUT = 110
 
+interface Host {
+  readonly system: System
+  readonly log: Logger
+}
+
 export interface NfsTarget {
   readonly serverPath: string
   readonly mountPoint: string
   readonly patience?: Patience
 }
 
-/** Makes the mount point and mounts a path of the server. A failure leaves neither. @throws SmError NFSMount */
-export async function mountNfs(system: System, mount: NfsMount, target: NfsTarget): Promise<void> {
+/** Makes the mount point and mounts a path of the server. A failure leaves no mount. @throws SmError NFSMount */
+export async function mountNfs({ system, log }: Host, mount: NfsMount, target: NfsTarget): Promise<void> {
   const { files } = system
   try {
     await files.makeDirectory(target.mountPoint, { mode: 0o700, recursive: true })
@@ -26,7 +32,9 @@ export async function mountNfs(system: System, mount: NfsMount, target: NfsTarge
   try {
     await tryToMount(system, mountCommand(mount, target.serverPath, target.mountPoint, target.patience))
   } catch (error) {
-    await files.removeDirectory(target.mountPoint)
+    await files.removeDirectory(target.mountPoint).catch((reason: unknown) => {
+      log.warn(`the mount point ${target.mountPoint} stays: ${String(reason)}`)
+    })
     if (!(error instanceof CommandError)) throw error
     // Clients know the code of the exhausted retries, not that of the last try.
     const code = RETRIED_EXIT_CODES.has(error.exitCode) ? ETIMEDOUT : error.exitCode

@@ -292,14 +292,20 @@ export class Files {
 
   /**
    * Replaces or creates a file so that a power cut leaves the old text or the new one, both whole:
-   * temporary file, fsync, rename, fsync of the directory.
+   * temporary file, fsync, rename, fsync of the directory. A failure leaves no temporary file where it can be helped.
    */
   async writeDurably(filePath: string, text: string, temporary = `${filePath}.new`): Promise<void> {
-    await this.using(this.create(temporary), async file => {
-      await file.write(Buffer.from(text), 0)
-      await file.sync()
-    })
-    await this.rename(temporary, filePath)
+    try {
+      await this.using(this.create(temporary), async file => {
+        await file.write(Buffer.from(text), 0)
+        await file.sync()
+      })
+      await this.rename(temporary, filePath)
+    } catch (error) {
+      // The caller is told of the first error; the next recovery removes what stays.
+      await this.unlinkIfPresent(temporary).catch(() => undefined)
+      throw error
+    }
     await this.syncDirectory(path.dirname(filePath))
   }
 }

@@ -40,8 +40,8 @@ function saysNoSpace(error: unknown): boolean {
 /** Whether the outside world said no, as opposed to a mistake in this program. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof CommandError || error instanceof XapiError || error instanceof VhdError) return true
-  // Errno names; Node's own codes contain an underscore.
-  return /^E[A-Z0-9]+$/.test(codeOf(error) ?? '')
+  // Errno names; Node's own codes contain an underscore. It has no names for some, as for a stale NFS handle.
+  return /^E[A-Z0-9]+$|^Unknown system error -\d+$/.test(codeOf(error) ?? '')
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -80,8 +80,10 @@ export interface NewLink {
 export async function relink(place: Place, image: VhdImage, { parent, raw, at }: NewLink): Promise<void> {
   if (!image.isDifferencing) throw vhdError('EINVAL', `${image.path} has no parent to change`)
   const target = await canonicalPath(place, parent)
+  const self = await canonicalPath(place, image.path)
+  if (target === self) throw vhdError('EINVAL', `${image.path} cannot be its own parent`)
   const uuid = raw ? ZERO_UUID : await uuidOf(place, target)
-  const directory = path.dirname(await canonicalPath(place, image.path))
+  const directory = path.dirname(self)
   const rewritten = rewriteLocators(image, relativeFrom(directory, target))
   const header = changeHeader(image.header, {
     parent: await linkTo(place, target, uuid),

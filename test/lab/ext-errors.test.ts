@@ -88,11 +88,13 @@ TABLE`)
     })
   })
 
-  test('sr_attach cannot mount (61), and leaves the volume inactive', async () => {
+  test('sr_attach cannot mount (61), and leaves the volume inactive and what is below the mount point', async () => {
     await plugin.create({ device })
+    await guest.run(`mkdir -p ${plugin.mountPoint}; touch ${plugin.mountPoint}/somebodys`)
     await guest.run(`lvchange -ay ${VOLUME}; wipefs -qa ${VOLUME}; mkswap -q ${VOLUME}; lvchange -an ${VOLUME}`)
     expect((await plugin.fault('sr_attach', { device })).code).toBe(61)
     expect(await guest.run(`lvs --noheadings -o lv_active ${VOLUME} 2>/dev/null`)).not.toContain('active')
+    expect(await guest.run(`rm -v ${plugin.mountPoint}/somebodys`)).toContain('removed')
   })
 
   test('sr_detach cannot deactivate a volume that something holds (53), and can once it is let go', async () => {
@@ -111,6 +113,13 @@ TABLE`)
       await plugin.create({ device })
       const other = (await guest.run('loop_disk 20M')).trim()
       expect((await plugin.fault('sr_delete', { device: other })).code).toBe(93)
+    })
+
+    test('goes on where it was stopped', async () => {
+      await plugin.create({ device })
+      await guest.run(`lvremove -qq -f ${VOLUME}; vgremove -qq ${GROUP}`)
+      await plugin.ok('sr_delete', { device })
+      expect(await guest.run(`pvs ${device} 2>&1 || true`)).toContain('Failed to find physical volume')
     })
 
     test('leaves a group that somebody else has a volume in (51)', async () => {

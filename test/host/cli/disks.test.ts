@@ -136,6 +136,22 @@ test('a disk grows and says so; it does not shrink', async () => {
   expect(shrunk.stderr).toContain('grow but not shrink')
 })
 
+test('a snapshot does not grow', async () => {
+  await bench.ok('vdi-create', 'store', 'constant', '--size', '4MiB')
+  await bench.ok('vdi-snapshot', 'constant', 'kept')
+  const grown = await bench.sm(['vdi-resize', 'kept', '10MiB'])
+  expect(grown).toMatchObject({ code: 1 })
+  expect(grown.stderr).toMatch(/must not change[^]*vdi-clone/)
+})
+
+test('an empty name means no disk, not even one without a name', async () => {
+  const { uuid } = await bench.json<VdiJson>('vdi-create', 'store', '', '--size', '2MiB')
+  const outcome = await bench.sm(['vdi-destroy', ''])
+  expect(outcome).toMatchObject({ code: 1 })
+  expect(outcome.stderr).toContain('an empty name')
+  await bench.ok('vdi-destroy', uuid)
+})
+
 function imageFile(name: string, content: Buffer): string {
   const file = bench.path(`${name}.raw`)
   writeFileSync(file, content)

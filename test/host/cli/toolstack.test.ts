@@ -54,7 +54,7 @@ async function serve(expected: number, ...args: string[]): Promise<Server> {
   return { process: child, urls, said: () => stderr }
 }
 
-async function call(url: string, method: string, ...params: string[]): Promise<Record<string, unknown>> {
+async function call(url: string, method: string, ...params: unknown[]): Promise<Record<string, unknown>> {
   const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 })
   const response = await fetch(`${url}/jsonrpc`, { method: 'POST', body })
   return (await response.json()) as Record<string, unknown>
@@ -98,6 +98,18 @@ test('takes its password, socket and state from where it is told to', async () =
   expect(server.urls[0]).toBe(`unix:${socket}`)
   expect(await call(server.urls[1] ?? '', 'session.login_with_password', 'root', 'chosen')).toHaveProperty('result')
   expect((await stat(path.join(state, 'state.json'))).isFile()).toBe(true)
+})
+
+test('has our host plugins at hand, as a snapshot of an attached disk needs them', async () => {
+  const server = await serve(2, '--listen', '127.0.0.1:0')
+  const url = server.urls[1] ?? ''
+  const password = (await readFile(path.join(bench.root, 'var/lib/sm/toolstack/password'), 'utf8')).trim()
+  const { result: session } = await call(url, 'session.login_with_password', 'root', password)
+  const { result: hosts } = (await call(url, 'host.get_all', session)) as { result: string[] }
+  const args = { vdiUuid: '11111111-1111-4111-8111-111111111111', srRef: 'OpaqueRef:none' }
+  const answer = await call(url, 'host.call_plugin', session, hosts[0], 'on-slave', 'is_open', args)
+  // It was asked, and looked for that SR.
+  expect(answer['error']).toMatchObject({ data: ['is_open', 'XapiError', 'HANDLE_INVALID: SR, OpaqueRef:none'] })
 })
 
 test('logs what it does in words, without secrets', async () => {

@@ -40,6 +40,7 @@ test.each([
   ['an ambiguous size', ['vdi-create', 'sr', 'name', '--size', '10GB'], /write GiB/],
   ['no size at all', ['vdi-resize', 'disk', 'huge'], /'huge' is not a size/],
   ['too many arguments', ['vdi-revert', 'one', 'two'], /too many arguments/],
+  ['a name that cannot be kept', ['vdi-create', 'sr', 'a\u0001b', '--size', '2MiB'], /Control characters/],
   ['a pair without a value', ['sr-create', 'sr', '--device-config', 'location'], /key=value/],
 ])('%s is a usage error with exit code 2', async (_, args, message) => {
   const { code, stdout, stderr } = await bench.sm(args)

@@ -89,6 +89,18 @@ describe('an active VDI', () => {
     expect((await client.read(0, 512)).equals(Buffer.alloc(512, 9))).toBe(true)
   })
 
+  test('is not deleted, until it is closed', async () => {
+    await activate(disk)
+    expect(await world.failure('VDI.destroy', disk.ref)).toContain('VDI_IN_USE')
+    client = await NbdClient.connect(link(disk), disk.uuid)
+    await client.write(0, Buffer.alloc(512, 9))
+    await client.flush()
+    client.close()
+    await world.plugin('vdi_deactivate', disk)
+    await world.call('VDI.destroy', disk.ref)
+    expect(await world.names()).toEqual([])
+  })
+
   test('comes up again after its server was killed, with everything that was flushed', async () => {
     await activate(disk)
     client = await NbdClient.connect(link(disk), disk.uuid)
