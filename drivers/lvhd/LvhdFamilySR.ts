@@ -10,7 +10,7 @@ import { RefCounter } from '../../lib/lvm/RefCounter.ts'
 import { VolumeGroup } from '../../lib/lvm/VolumeGroup.ts'
 import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
-import { SmError } from '../../lib/smapi/SmError.ts'
+import { isSmError, SmError } from '../../lib/smapi/SmError.ts'
 import type { VhdUtil } from '../../lib/vhd/VhdUtil.ts'
 import type { Context } from '../Context.ts'
 import { SR, type RevertExplanation } from '../SR.ts'
@@ -51,6 +51,12 @@ const WITHOUT_RECOVERY: ReadonlySet<CommandName> = new Set<CommandName>([
   'vdi_activate',
   'vdi_deactivate',
 ])
+
+/** Commands that need no metadata volume, or make sure of it once the group had a chance to grow. */
+const SEE_TO_METADATA: ReadonlySet<CommandName> = new Set<CommandName>(['sr_detach', 'sr_delete', 'sr_scan'])
+
+/** A full group may have no room for the metadata volume: what makes room, and has to come before, works without. */
+const WITHOUT_METADATA: ReadonlySet<CommandName> = new Set<CommandName>(['sr_attach', 'vdi_delete'])
 
 /** Commands that change LVM's metadata, which only the master may (spec lvhd 12, 14). */
 const MASTER_ONLY: ReadonlySet<CommandName> = new Set<CommandName>([
@@ -160,8 +166,13 @@ export abstract class LvhdFamilySR extends SR {
     const { command } = this.context.request
     if (!(await this.group.exists())) return
     await recoverGroup(this)
-    const isLeaving = command === 'sr_detach' || command === 'sr_delete'
-    if (!isLeaving && !(await this.isLegacy())) await ensureMetadata(this)
+    if (SEE_TO_METADATA.has(command) || (await this.isLegacy())) return
+    try {
+      await ensureMetadata(this)
+    } catch (error) {
+      if (!WITHOUT_METADATA.has(command) || !isSmError(error, 'MetadataError')) throw error
+      this.context.log.error(`SR ${this.uuid} has no metadata volume: ${String(error)}`)
+    }
   }
 
   /** @throws SmError LVMMaster */
@@ -226,6 +237,7 @@ export abstract class LvhdFamilySR extends SR {
 
   override async sr_scan(_request: Request): Promise<null> {
     await this.refreshDevices()
+    if (!(await this.isLegacy())) await ensureMetadata(this)
     await this.scan()
     return null
   }

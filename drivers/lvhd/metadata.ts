@@ -1,5 +1,6 @@
 import type { MetadataVdi } from '../../lib/lvhd/metadata.ts'
 import { kindOf, METADATA_VOLUME } from '../../lib/lvhd/names.ts'
+import { SmError } from '../../lib/smapi/SmError.ts'
 import { epoch, nullRef, type VdiRecord } from '../../lib/xapi/SmXapi.ts'
 import type { LogicalVolume } from '../../lib/lvm/report.ts'
 import type { Ref } from '../../lib/xapi/XapiClient.ts'
@@ -15,7 +16,10 @@ export async function ensureMetadata(sr: LvhdFamilySR): Promise<void> {
   const names = { nameLabel: record.name_label, nameDescription: record.name_description }
   const allocation = await sr.allocation()
   const vdis = [...records.values()].map(vdi => metadataOf(vdi, records))
-  await sr.metadata.create({ uuid: sr.uuid, allocation, ...names }, vdis)
+  await sr.metadata.create({ uuid: sr.uuid, allocation, ...names }, vdis).catch((error: unknown) => {
+    if (error instanceof SmError) throw error
+    throw new SmError('MetadataError', error instanceof Error ? error.message : String(error), { cause: error })
+  })
   await setSrConfig(sr, { allocation, use_vhd: 'true' })
 }
 

@@ -107,8 +107,9 @@ export class MetadataVolume {
     await this.#write([encodeEntry({ ...slot.vdi, ...changes }, { offset: slot.offset }), slot.offset])
   }
 
-  /** Deletes an entry; nothing happens where there is none. */
+  /** Deletes an entry; nothing happens where there is none, nor where there is no volume. */
   async delete(uuid: string): Promise<void> {
+    if ((await this.#group.volume(METADATA_VOLUME)) === undefined) return
     const { slots, length } = await this.#content()
     const slot = liveSlot(slots, uuid)
     if (slot === undefined) return

@@ -25,6 +25,19 @@ export async function inspectVolume(group: VolumeGroup, volume: string): Promise
   )
 }
 
+/**
+ * Whether a VHD is sound as far as it shows by itself, read where its volume lies: its parent is not looked for. Throws
+ * `VhdError` EINVAL with the first defect; SmError VDIUnavailable (46) where there is no such volume; LvmError.
+ */
+export async function checkVolume(group: VolumeGroup, volume: string): Promise<void> {
+  const { checkAlone } = await import('../vhd/check.ts')
+  const { files, now } = group.lvm.deps.system
+  const mapped = await group.mapped(volume)
+  await asVhdError(volume, () =>
+    usingReader(files, async reader => checkAlone(await VolumeStorage.open(reader, mapped), { now: now() })),
+  )
+}
+
 async function physicalSize(image: VhdImage): Promise<number> {
   if (image.isFixed) return image.virtualSize + FOOTER_SIZE
   return image.endOfData(await image.readTable(), await image.readBatmap()) + FOOTER_SIZE

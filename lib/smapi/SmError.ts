@@ -27,6 +27,10 @@ export class SmError extends Error {
   }
 }
 
+export function isSmError(error: unknown, errorName: SmErrorName): error is SmError {
+  return error instanceof SmError && error.errorName === errorName
+}
+
 /** The table's names, for tests and documentation. */
 export function smErrorNames(): string[] {
   return [...byName.keys()]

@@ -1,6 +1,6 @@
 import { vhdError } from './errors.ts'
 import { checkBatmap, checkBlocks } from './checkBlocks.ts'
-import { checkParent } from './checkParent.ts'
+import { checkLocators, checkParent } from './checkParent.ts'
 import { decodeFooter, type Footer, hasFooterCookie, hasGoodChecksum, POISON_COOKIE } from './footer.ts'
 import { computeGeometry, packGeometry } from './geometry.ts'
 import { decodeHeader } from './header.ts'
@@ -8,7 +8,7 @@ import { DISK_TYPES, FOOTER_SIZE, HEADER_SIZE, SECTOR_SIZE, vhdTime } from './la
 import type { ParentRef, Place } from './parents.ts'
 import { openStorage, type Storage } from './Storage.ts'
 import { ZERO_UUID } from './uuid.ts'
-import { usingVhd } from './VhdImage.ts'
+import { readVhd, usingVhd } from './VhdImage.ts'
 
 export interface CheckOptions {
   readonly allowMissingEndFooter?: boolean
@@ -50,6 +50,18 @@ export async function checkDisk(place: Place, file: string, options: CheckOption
     const parent = image.isDifferencing ? await checkParent(place, image, options) : undefined
     return { fixed: false, parent }
   })
+}
+
+/**
+ * As `checkDisk`, as far as an image shows by itself: its parent is not looked for. The caller closes the storage.
+ */
+export async function checkAlone(storage: Storage, options: CheckOptions): Promise<void> {
+  const footer = await checkFooters(storage, options)
+  if (footer.type === DISK_TYPES.FIXED) return
+  const image = await readVhd(storage, { allowTruncated: true })
+  await checkBlocks(image, options)
+  await checkBatmap(image)
+  if (image.isDifferencing) await checkLocators(image)
 }
 
 /** Both footers and the header; returns the footer to go by. */

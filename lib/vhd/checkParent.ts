@@ -28,8 +28,8 @@ export async function checkParent(
   return parent
 }
 
-/** Returns the locators' texts. */
-async function checkLocators(image: VhdImage): Promise<string[]> {
+/** The locators agree with the header. Returns their texts. Throws EINVAL. */
+export async function checkLocators(image: VhdImage): Promise<string[]> {
   const { locators, parentName } = image.header
   if (locators.length === 0) throw vhdError('EINVAL', 'differencing header is invalid: no parent locator')
   const codes = new Set<number>()

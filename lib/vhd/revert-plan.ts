@@ -5,8 +5,6 @@ export interface RevertDisk {
   readonly kind: 'vhd' | 'raw' | 'log' | 'unknown' | 'missing'
   readonly hidden: boolean
   readonly managed: boolean
-  /** A change log exists or the record says changed blocks are tracked. */
-  readonly cbtEnabled: boolean
   /** The garbage collector was interrupted in the middle of work on it. */
   readonly inCollection: boolean
   /** Uuids of the images that name this one as their parent. */
@@ -32,11 +30,13 @@ export interface RevertFacts {
   }
   readonly target: RevertDisk & {
     readonly isASnapshot: boolean
+    /** A log of its changed blocks, which would say too little afterwards. One of the snapshot's stays as true as it is. */
+    readonly hasChangeLog: boolean
     /** Hosts that may have the target open. */
     readonly activeOn: readonly string[]
     /** sm_config keys of an operation in progress: `paused`, `activating`, `relinking`. */
     readonly busyWith: readonly string[]
-    /** Parent, where the target is a VHD without blocks; undefined where it holds data of its own. */
+    /** Parent, where the target is a VHD without blocks, sound and made on it; undefined where it has to be replaced. */
     readonly emptyChildOf: string | undefined
     readonly virtualSize: number
   }
@@ -49,6 +49,8 @@ export interface RevertFacts {
   readonly maxDepth: number
   /** A raw image may be the parent of the target's new image. Default: no. */
   readonly allowsRawParent?: boolean
+  /** Why another base copy cannot be kept a record of. Default: it can. */
+  readonly baseProblem?: string | undefined
   /** Free bytes that each way takes, where images are not files of the size they need. Default: the size of empty children. */
   readonly spaceNeeded?: { readonly relink: number; readonly split: number }
 }
@@ -151,9 +153,7 @@ function diskBlockers({ snapshot, target }: RevertFacts): RevertBlocker[] {
     if (disk.kind === 'unknown') block('VDIType', `VDI ${disk.uuid} has a format this driver does not handle`)
   }
   for (const disk of disks) if (disk.kind === 'raw') block('Unimplemented', 'raw VDI')
-  for (const disk of disks) {
-    if (disk.cbtEnabled) block('Unimplemented', `changed block tracking is enabled on VDI ${disk.uuid}`)
-  }
+  if (target.hasChangeLog) block('Unimplemented', `changed block tracking is enabled on VDI ${target.uuid}`)
   return blockers
 }
 
@@ -193,6 +193,7 @@ function chainBlockers(facts: RevertFacts, plan: RevertPlan): RevertBlocker[] {
     if (snapshot.children.length > 0) {
       blockers.push({ error: 'VDIUnavailable', detail: `other disks are built on snapshot ${snapshot.uuid}` })
     }
+    if (facts.baseProblem !== undefined) blockers.push({ error: 'VDISnapshot', detail: `revert: ${facts.baseProblem}` })
   }
   if (freeBytes < plan.spaceNeeded) {
     blockers.push({ error: 'SRNoSpace', detail: `${plan.spaceNeeded} bytes are needed, ${freeBytes} are free` })

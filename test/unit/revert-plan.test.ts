@@ -20,7 +20,6 @@ function facts(changes: Partial<Omit<RevertFacts, 'snapshot' | 'target'>> = {}):
     kind: 'vhd',
     hidden: false,
     managed: true,
-    cbtEnabled: false,
     inCollection: false,
     children: [],
   } as const
@@ -30,6 +29,7 @@ function facts(changes: Partial<Omit<RevertFacts, 'snapshot' | 'target'>> = {}):
       ...disk,
       uuid: 't',
       isASnapshot: false,
+      hasChangeLog: false,
       activeOn: [],
       busyWith: [],
       emptyChildOf: undefined,
@@ -118,8 +118,7 @@ describe('what stands in the way', () => {
     ['a format this driver does not handle', target({ kind: 'unknown' }), 'VDIType'],
     ['a raw target', target({ kind: 'raw' }), 'Unimplemented'],
     ['a raw snapshot', snapshot({ kind: 'raw' }), 'Unimplemented'],
-    ['changed block tracking on the target', target({ cbtEnabled: true }), 'Unimplemented'],
-    ['changed block tracking on the snapshot', snapshot({ cbtEnabled: true }), 'Unimplemented'],
+    ['changed block tracking on the target', target({ hasChangeLog: true }), 'Unimplemented'],
     ['disks built on the target', target({ children: ['x'] }), 'VDIInUse'],
     ['a target that is active', target({ activeOn: ['OpaqueRef:h'] }), 'VDIInUse'],
     ['a target that is paused', target({ busyWith: ['paused'] }), 'VDIUnavailable'],
@@ -158,6 +157,6 @@ describe('what stands in the way', () => {
   test('the fallback that destroys the target is only invited where nothing else is wrong first', () => {
     expect(firstError(target({ kind: 'raw', isASnapshot: true }))).toBe('VDIType')
     expect(firstError({ ...target({ kind: 'raw' }), chainProblem: 'gone' })).toBe('VDIUnavailable')
-    expect(firstError({ ...snapshot({ cbtEnabled: true }), freeBytes: 0 })).toBe('SRNoSpace')
+    expect(firstError({ ...target({ hasChangeLog: true }), freeBytes: 0 })).toBe('SRNoSpace')
   })
 })

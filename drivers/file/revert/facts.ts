@@ -1,5 +1,6 @@
 import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
+import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import { hostActivity } from '../../hosts.ts'
 import { readChildren, type Children } from '../children.ts'
@@ -67,9 +68,10 @@ export async function gatherFacts(
     target: {
       ...disk(directory, target, image?.hidden ?? false),
       isASnapshot: target.is_a_snapshot,
+      hasChangeLog: directory.names.includes(cbtLogName(pair.target)),
       activeOn: activity.activeOn,
       busyWith: busyKeys(target, ownPauses),
-      emptyChildOf: emptyChildOf(image),
+      emptyChildOf: await emptyChildOf(sr, pair.target, image),
       virtualSize: image?.virtualSize ?? target.virtual_size,
     },
     chain,
@@ -88,13 +90,11 @@ async function readDirectory(sr: FileFamilySR, target: string): Promise<Director
 
 function disk({ names, childrenOf, collector }: Directory, record: VdiRecord, hidden: boolean): RevertDisk {
   const { uuid } = record
-  const has = (name: string) => names.includes(name)
   return {
     uuid,
     kind: kindOf(names, uuid),
     hidden,
     managed: record.managed,
-    cbtEnabled: record.cbt_enabled || has(cbtLogName(uuid)),
     children: childrenOf(uuid),
     inCollection: collector.journals.has(uuid) || collector.leaves.has(uuid),
   }
@@ -117,9 +117,21 @@ async function inspectTarget(sr: FileFamilySR, directory: Directory, uuid: strin
   }
 }
 
-function emptyChildOf(image: VhdIdentity | undefined): string | undefined {
+/** One that is not sound, or was made on another image that had the name, cannot be opened: reverting replaces it. */
+async function emptyChildOf(
+  sr: FileFamilySR,
+  uuid: string,
+  image: VhdIdentity | undefined,
+): Promise<string | undefined> {
   if (image?.type !== 'differencing' || image.allocatedBlocks > 0 || image.parentName === undefined) return undefined
-  return uuidOfVhd(image.parentName)
+  try {
+    await sr.embeddedVhd().check(sr.file(vhdName(uuid)))
+    return uuidOfVhd(image.parentName)
+  } catch (error) {
+    if (!(error instanceof VhdError)) throw error
+    sr.context.log.warn(`the image of VDI ${uuid} is not sound; reverting replaces it: ${error.message}`)
+    return undefined
+  }
 }
 
 interface ReadChain {

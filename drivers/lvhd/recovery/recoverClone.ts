@@ -119,5 +119,6 @@ async function complete(sr: LvhdFamilySR, { disk, base, newLeaf }: CloneNames, t
   if (ref === undefined) return
   const leaf = newLeaf === undefined ? undefined : read.disks.get(newLeaf)
   // Whether it was to be a snapshot or a clone is not known; xapi marks it if it still wants it.
-  await introduceBranched(sr, ref, { disk: image, base: baseImage, newLeaf: leaf, isSnapshot: false })
+  const branched = { disk: image, base: baseImage, newLeaf: leaf, isSnapshot: false }
+  await introduceBranched(sr, ref, { ...branched, toleratesMetadata: true })
 }

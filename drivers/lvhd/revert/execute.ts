@@ -9,6 +9,7 @@ import type { Disk } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import { findBase, type CloneNames } from '../recovery/undoClone.ts'
 import { cloneJournalValue } from '../snapshot/makeLeaves.ts'
+import { proveImages } from './proveImages.ts'
 import { newVolumeSize } from './space.ts'
 
 /** A revert whose disks are paused, whose plan is final, and whose snapshot is split if that was needed. */
@@ -40,7 +41,11 @@ export async function executeRevert(work: RevertWork): Promise<void> {
   const { group, activator } = sr
   const { effects } = sr.context.system
   await activator.hold(work.chain.map(({ uuid, volume }) => ({ uuid, volume: volume.name })))
-  await checkBacking(work)
+  // The snapshot's own image and the one that holds its content; the rest of the chain has been read.
+  await proveImages(
+    sr,
+    work.chain.filter(({ uuid }) => uuid === work.snapshot || uuid === work.backing),
+  )
   await sr.journals.create('clone', target, cloneJournalValue(names))
   await group.rename(volumeOf(targetType, target), volumeOf(targetType, names.base))
   await buildTarget(work)
@@ -50,19 +55,6 @@ export async function executeRevert(work: RevertWork): Promise<void> {
   await dropContentId(sr.context.xapi, work.targetRef)
   effects.point('LVM_revert_before_commit')
   await commit(work)
-}
-
-/** The snapshot's own image and the one that holds its content; the rest of the chain has been read. */
-async function checkBacking({ sr, chain, snapshot, backing }: RevertWork): Promise<void> {
-  const vhd = await sr.vhdUtil()
-  for (const { uuid, type, volume } of chain) {
-    if (type === 'vhd' && (uuid === snapshot || uuid === backing)) {
-      await vhd.check(sr.group.path(volume.name)).catch((error: unknown) => {
-        const detail = error instanceof Error ? error.message : String(error)
-        throw new SmError('VDIUnavailable', detail, { cause: error })
-      })
-    }
-  }
 }
 
 async function buildTarget({ sr, plan, snapshot, backing, names }: RevertWork): Promise<void> {

@@ -1,10 +1,12 @@
 import { cbtVolume, rawVolume, vdiOfPath, vhdVolume } from '../../../lib/lvhd/names.ts'
-import { inspectVolume, type VolumeIdentity } from '../../../lib/lvhd/inspect.ts'
-import { SmError } from '../../../lib/smapi/SmError.ts'
+import { checkVolume, inspectVolume, type VolumeIdentity } from '../../../lib/lvhd/inspect.ts'
+import { isSmError, SmError } from '../../../lib/smapi/SmError.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
+import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
 import { hostActivity } from '../../hosts.ts'
 import { readRecord, type RevertPair } from '../../revert/target.ts'
+import { hasChangeLog } from '../changeTracking.ts'
 import { childrenOf, readAllDisks, type Disk, type Disks } from '../disks.ts'
 import type { LvhdFamilySR } from '../LvhdFamilySR.ts'
 import type { LvhdVDI } from '../LvhdVDI.ts'
@@ -45,7 +47,7 @@ export async function gatherFacts(
   const activity = await activityOf(pair, targetRecord, target)
   const image = target?.type === 'vhd' ? await inspectTarget(sr, target) : undefined
   const isWritten = Object.entries(snapshotRecord.sm_config).some(([key, mode]) => /^host_/.test(key) && mode === 'RW')
-  const snapshotPhysical = read.leaf?.physicalSize ?? disks.disks.get(snapshot.uuid)?.volume.size ?? 0
+  const snapshotPhysical = read.images[0]?.physicalSize ?? disks.disks.get(snapshot.uuid)?.volume.size ?? 0
   const space = await spaceFor(sr, { disks, pair, isWritten, snapshotPhysical })
   const facts: RevertFacts = {
     snapshot: {
@@ -56,15 +58,17 @@ export async function gatherFacts(
     target: {
       ...(await revertDisk(sr, disks, targetRecord)),
       isASnapshot: targetRecord.is_a_snapshot,
+      hasChangeLog: await hasChangeLog(sr, pair.target),
       activeOn: activity.activeOn,
       busyWith: busyKeys(targetRecord, ownPauses),
-      emptyChildOf: emptyChildOf(image),
+      emptyChildOf: await emptyChildOf(sr, target, image, read),
       virtualSize: target?.virtualSize ?? targetRecord.virtual_size,
     },
     chain: read.nodes,
     chainProblem: read.problem,
     maxDepth: MAX_CHAIN_DEPTH,
     allowsRawParent: true,
+    baseProblem: await baseProblem(sr, read.nodes),
     ...space,
   }
   const { staleKeys: staleHostKeys } = activity
@@ -87,7 +91,6 @@ async function revertDisk(sr: LvhdFamilySR, disks: Disks, record: VdiRecord): Pr
     kind: await kindOfDisk(sr, record),
     hidden: disk?.hidden ?? false,
     managed: record.managed,
-    cbtEnabled: record.cbt_enabled || (await sr.group.volume(cbtVolume(uuid))) !== undefined,
     children: childrenOf(disks, uuid),
     inCollection: await sr.journals.has(uuid),
   }
@@ -113,9 +116,25 @@ async function inspectTarget(sr: LvhdFamilySR, target: Disk): Promise<VolumeIden
   }
 }
 
-function emptyChildOf(image: VolumeIdentity | undefined): string | undefined {
-  if (image?.type !== 'differencing' || image.allocatedBlocks > 0 || image.parentName === undefined) return undefined
-  return vdiOfPath(image.parentName)?.uuid
+/** One that is not sound, or was made on another image that had the name, cannot be opened: reverting replaces it. */
+async function emptyChildOf(
+  sr: LvhdFamilySR,
+  target: Disk | undefined,
+  image: VolumeIdentity | undefined,
+  { disks, images }: ReadChain,
+): Promise<string | undefined> {
+  if (target === undefined || image?.type !== 'differencing' || image.allocatedBlocks > 0) return undefined
+  const parent = image.parentName === undefined ? undefined : vdiOfPath(image.parentName)?.uuid
+  const index = disks.findIndex(({ uuid }) => uuid === parent)
+  if (index < 0 || image.parentUuid !== images[index]?.uuid) return undefined
+  try {
+    await checkVolume(sr.group, target.volume.name)
+    return parent
+  } catch (error) {
+    if (!(error instanceof VhdError)) throw error
+    sr.context.log.warn(`VDI ${target.uuid} is not sound; reverting replaces it: ${error.message}`)
+    return undefined
+  }
 }
 
 async function spaceFor(
@@ -141,20 +160,31 @@ async function targetVolumeSize(sr: LvhdFamilySR, uuid: string): Promise<number>
   return ((await sr.group.volume(vhdVolume(uuid))) ?? (await sr.group.volume(rawVolume(uuid))))?.size ?? 0
 }
 
+/** Only where a split is to come: the metadata volume is read as a whole. */
+async function baseProblem(sr: LvhdFamilySR, [leaf]: readonly RevertNode[]): Promise<string | undefined> {
+  if (leaf === undefined || leaf.emptyChild) return undefined
+  try {
+    return (await sr.metadata.hasRoom()) ? undefined : 'the metadata volume has no room for another VDI'
+  } catch (error) {
+    if (!isSmError(error, 'MetadataError')) throw error
+    return error.message
+  }
+}
+
 interface ReadChain {
   readonly nodes: RevertNode[]
   readonly disks: Disk[]
+  /** What each of the disks holds, undefined for a raw one. */
+  readonly images: readonly (VolumeIdentity | undefined)[]
   readonly problem: string | undefined
-  /** The snapshot's own image. */
-  readonly leaf: VolumeIdentity | undefined
 }
 
 /** The chain as far as it can be read, and why no further. Each link is proven: the parent is the image the child was made on. */
 async function readChain(sr: LvhdFamilySR, { disks, unreadable }: Disks, snapshot: string): Promise<ReadChain> {
-  const chain: { nodes: RevertNode[]; disks: Disk[]; leaf: VolumeIdentity | undefined } = {
+  const chain: { nodes: RevertNode[]; disks: Disk[]; images: (VolumeIdentity | undefined)[] } = {
     nodes: [],
     disks: [],
-    leaf: undefined,
+    images: [],
   }
   let child: VolumeIdentity | undefined
   for (let next: string | undefined = snapshot; next !== undefined;) {
@@ -165,9 +195,9 @@ async function readChain(sr: LvhdFamilySR, { disks, unreadable }: Disks, snapsho
       const image = disk.type === 'vhd' ? await inspectVolume(sr.group, disk.volume.name) : undefined
       const problem = brokenLink(chain, { child, image, disk })
       if (problem !== undefined) return { ...chain, problem: `${disk.volume.name}: ${problem}` }
-      chain.leaf ??= image
       chain.nodes.push(nodeOf(disk, image))
       chain.disks.push(disk)
+      chain.images.push(image)
       child = image
     } catch (error) {
       return { ...chain, problem: error instanceof Error ? error.message : String(error) }

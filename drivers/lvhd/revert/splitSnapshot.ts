@@ -6,19 +6,22 @@ import { dropUnusedBase, makeBranch, type Made } from '../snapshot/branch.ts'
 import { otherHostsOf, type Branch } from '../snapshot/makeLeaves.ts'
 import { branchSizes } from '../snapshot/sizes.ts'
 import type { GatheredFacts } from './facts.ts'
+import { proveImages } from './proveImages.ts'
 
 const POINTS = { baseMade: 'LVM_revert_create_insert', leafMade: 'LVM_revert_create_src' }
 
 /**
  * Turns a paused snapshot that holds data of its own into an empty leaf on a new base copy: a single snapshot of the
- * snapshot, with a journal and a commit of its own (spec lvhd 30 step 5). Its content never changes. Taken back where it
- * fails.
+ * snapshot, with a journal and a commit of its own (spec lvhd 30 step 5). Its content never changes. An image that is not
+ * sound is left as it is. Taken back where it fails.
+ * @throws SmError VDIUnavailable, VDISnapshot; LvmError, VhdError, XapiError
  */
 export async function splitSnapshot(pair: RevertPair<LvhdVDI>, gathered: GatheredFacts): Promise<void> {
   const { sr, uuid } = pair.snapshot
   const [disk] = gathered.chain
   if (disk === undefined) throw new SmError('VDIUnavailable', `VDI ${uuid} not found`)
   await sr.activator.hold(gathered.chain.map(node => ({ uuid: node.uuid, volume: node.volume.name })))
+  await proveImages(sr, [disk])
   const sizes = branchSizes({
     command: 'vdi_snapshot',
     makesLeaf: false,

@@ -76,12 +76,13 @@ describe('a revert is refused', () => {
     await rm(path.join(world.location, `${disk.uuid}.qcow2`))
   })
 
-  test('while changed blocks of either are tracked', async () => {
-    for (const { uuid } of [disk, snapshot]) {
-      await writeFile(path.join(world.location, `${uuid}.cbtlog`), Buffer.alloc(64))
-      expect((await refusal()).code).toBe(38)
-      await rm(path.join(world.location, `${uuid}.cbtlog`))
-    }
+  test('while there is a log of its changed blocks, and then it cannot be destroyed either', async () => {
+    const log = path.join(world.location, `${disk.uuid}.cbtlog`)
+    await writeFile(log, Buffer.alloc(64))
+    expect((await refusal()).code).toBe(38)
+    expect((await world.fault('vdi_delete', disk)).code).toBe(38)
+    expect(await world.names()).toContain(`${disk.uuid}.vhd`)
+    await rm(log)
   })
 
   test('while a host has the target open', async () => {
@@ -162,6 +163,33 @@ describe('a revert goes on', () => {
     await world.call('VDI.add_to_sm_config', disk.ref, `host_${await world.host()}`, 'RW')
     await world.revert(snapshot)
     expect((await world.record(disk)).sm_config).not.toHaveProperty(`host_${await world.host()}`)
+  })
+
+  test('where only the snapshot has a log of its changed blocks, and leaves that alone', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const log = path.join(world.location, `${snapshot.uuid}.cbtlog`)
+    await writeFile(log, Buffer.alloc(64, 7))
+    for (const splits of [false, true]) {
+      if (splits) await world.write(snapshot, 5, 2, 1)
+      const wanted = await world.content(snapshot.uuid)
+      await world.revert(snapshot)
+      expect(await world.content(disk.uuid)).toEqual(wanted)
+      expect(await world.content(snapshot.uuid)).toEqual(wanted)
+      expect(await readFile(log)).toEqual(Buffer.alloc(64, 7))
+    }
+    await rm(log)
+  })
+
+  test('where the record speaks of a log that is not there: xapi would destroy the disk after a refusal', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const log = path.join(world.location, `${disk.uuid}.cbtlog`)
+    await writeFile(log, Buffer.alloc(64))
+    await world.scan()
+    await rm(log)
+    expect((await world.record(disk)).cbt_enabled).toBe(true)
+    const wanted = await world.content(snapshot.uuid)
+    await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(wanted)
   })
 
   test('beside a reader of the snapshot without disturbing it, where its image stays', async () => {

@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
 import { emptyChildBytes } from '../../../lib/vhd/revert-plan.ts'
 import { MIB, World, type Disk } from '../../support/World.ts'
 import { expectConsistent } from '../../crash/harness.ts'
@@ -135,6 +136,22 @@ describe('reverting a disk in place', () => {
     const { disk, snapshot, old } = await snapshotted()
     await writeFile(world.vhd(disk.uuid), 'no VHD at all')
     await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(old)
+  })
+
+  test("repairs a disk that nothing was written to, but that was made on another image of its parent's name", async () => {
+    const { disk, snapshot, old } = await snapshotted()
+    await world.revert(snapshot)
+    const image = await readFile(world.vhd(disk.uuid))
+    const header = image.subarray(512, 512 + 1024)
+    header.fill(0xaa, 40, 56)
+    header.writeUInt32BE(0, 36)
+    header.writeUInt32BE(~header.reduce((sum, byte) => sum + byte, 0) >>> 0, 36)
+    await writeFile(world.vhd(disk.uuid), image)
+    const check = () => new EmbeddedVhdUtil(world.system, { boundary: world.location }).check(world.vhd(disk.uuid))
+    await expect(check()).rejects.toMatchObject({ code: 'EINVAL' })
+    await world.revert(snapshot)
+    await check()
     expect(await world.content(disk.uuid)).toEqual(old)
   })
 
