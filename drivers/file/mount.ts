@@ -40,6 +40,6 @@ export function mountedSource(directory: string): string | undefined {
 }
 
 /** As the mount table writes a name. */
-export function escaped(name: string): string {
+function escaped(name: string): string {
   return name.replace(/[ \t\n\\]/g, c => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

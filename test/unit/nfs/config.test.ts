@@ -71,6 +71,10 @@ describe('device_config', () => {
       'nolock,acdirmax=1',
       'vers=4',
       'proto=udp',
+      'nocto',
+      'acregmax=3600',
+      'nolock,bg',
+      'v4',
     ]) {
       expect(() => optionsOf({ options }), options).toThrow(/device_config:options/)
     }

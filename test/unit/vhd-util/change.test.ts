@@ -136,6 +136,17 @@ describe('modify', () => {
     expect(await vhdUtil(['modify', '-n', disk, '-p', disk])).toMatchObject(expected)
   })
 
+  it('makes no disk its own parent', async () => {
+    const leaf = at('leaf.vhd')
+    await ok('snapshot', '-n', leaf, '-p', disk, '-e')
+    const before = fs.readFileSync(leaf)
+    fs.symlinkSync(leaf, at('alias.vhd'))
+    for (const self of [leaf, at('alias.vhd')]) {
+      expect((await vhdUtil(['modify', '-n', leaf, '-p', self])).exitCode).toBe(22)
+      expect(fs.readFileSync(leaf).equals(before)).toBe(true)
+    }
+  })
+
   it('stops at the test points of a new parent', async () => {
     const [leaf, other] = [at('leaf.vhd'), at('other.vhd')]
     await ok('create', '-n', other, '-s', '10')
