@@ -1,6 +1,6 @@
+import { writeTo } from '../lib/os/output.ts'
 import { makeSystem } from '../lib/os/system.ts'
 import { main } from '../vhd-util/main.ts'
-import { writeTo } from '../vhd-util/output.ts'
 
 void main(process.argv.slice(2), {
   system: makeSystem(),

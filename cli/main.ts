@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { explainFailure } from './explain.ts'
 import { Refused } from './failures.ts'
+import { endWithoutOutput } from './output.ts'
 import { buildProgram } from './program.ts'
 
 const FAILED = 1
@@ -8,7 +9,7 @@ const WRONG_USAGE = 2
 
 /** Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(argv: readonly string[]): Promise<number> {
-  endQuietlyWithReader()
+  endWithoutOutput('sm')
   try {
     await buildProgram().parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' })
     return 0
@@ -25,12 +26,4 @@ async function report(error: unknown): Promise<number> {
   const lines = advice.map(line => `${line}\n`).join('')
   process.stderr.write(`sm: ${message}\n${lines}`)
   return isUsage ? WRONG_USAGE : FAILED
-}
-
-/** Who reads our output may have seen enough, as `head` does: that is no failure worth a message. */
-function endQuietlyWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(FAILED)
-  })
 }

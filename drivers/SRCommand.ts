@@ -1,3 +1,4 @@
+import { writeAnswer } from '../lib/os/output.ts'
 import type { DriverInfo } from '../lib/smapi/DriverInfo.ts'
 import { encodeResult } from '../lib/smapi/commands.ts'
 import { decodeRequest, type Request } from '../lib/smapi/Request.ts'
@@ -15,12 +16,7 @@ export interface Plugin {
  * log. The exit code is 0 whenever an answer was written (spec smapi 1).
  */
 export async function runPlugin(plugin: Plugin, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
-  const answer = await answerTo(plugin, argv)
-  await new Promise<void>(resolve => {
-    process.stdout.write(answer, () => {
-      resolve()
-    })
-  })
+  await writeAnswer(await answerTo(plugin, argv))
 }
 
 /**

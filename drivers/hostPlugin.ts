@@ -1,5 +1,6 @@
 import { LockManager } from '../lib/lock/Lock.ts'
 import { makeLogger, type Logger } from '../lib/os/log.ts'
+import { writeAnswer } from '../lib/os/output.ts'
 import { Paths } from '../lib/os/paths.ts'
 import { makeSystem, type System } from '../lib/os/system.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
@@ -28,12 +29,7 @@ export async function runHostPlugin(
   functions: Readonly<Record<string, HostFunction>>,
   argv: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
-  const answer = await answerHostPlugin(name, functions, { argv, system: makeSystem() })
-  await new Promise<void>(resolve => {
-    process.stdout.write(answer, () => {
-      resolve()
-    })
-  })
+  await writeAnswer(await answerHostPlugin(name, functions, { argv, system: makeSystem() }))
 }
 
 /** The document that answers one call. Never throws. */

@@ -26,7 +26,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 /** Runs one command line, without the program's name, and returns its exit code (spec vhd 6). */
 export async function main(argv: readonly string[], tool: Tool): Promise<number> {
   const words = argv.filter(word => word !== '--debug')
-  const [name, ...rest] = words
+  try {
+    return await runLine(words, tool)
+  } catch (error) {
+    // Neither the output nor the usage could be written.
+    return errnoOf(error)
+  }
+}
+
+async function runLine([name, ...rest]: readonly string[], tool: Tool): Promise<number> {
   const load = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name]
   if (load === undefined) return listCommands(tool, name)
   return runCommand(tool, await load(), { name: name ?? '', argv: rest })

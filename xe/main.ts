@@ -1,13 +1,14 @@
 import { XapiError, XapiTransportError } from '../lib/xapi/XapiClient.ts'
 import { printable } from '../cli/format/text.ts'
 import { OperationError, UsageError } from '../cli/failures.ts'
-import { print, remark } from '../cli/output.ts'
+import { endWithoutOutput, print, remark } from '../cli/output.ts'
 import type { Command } from './Command.ts'
 import { parseCommandLine, type CommandLine } from './CommandLine.ts'
 import { XeError } from './failures.ts'
 
 /** Runs one command line, without the program's name. Returns the exit code: 0 done, 1 not. */
 export async function main(argv: readonly string[]): Promise<number> {
+  endWithoutOutput('xe')
   try {
     const line = parseCommandLine(argv)
     const { commands } = await import('./commands/index.ts')
