@@ -294,9 +294,10 @@ export class Files {
    * Replaces or creates a file so that a power cut leaves the old text or the new one, both whole:
    * temporary file, fsync, rename, fsync of the directory. A failure leaves no temporary file where it can be helped.
    */
-  async writeDurably(filePath: string, text: string, temporary = `${filePath}.new`): Promise<void> {
+  async writeDurably(filePath: string, text: string, options: { mode?: number } = {}): Promise<void> {
+    const temporary = `${filePath}.new`
     try {
-      await this.using(this.create(temporary), async file => {
+      await this.using(this.create(temporary, options), async file => {
         await file.write(Buffer.from(text), 0)
         await file.sync()
       })

@@ -28,6 +28,9 @@ export type StartFacts = Pick<State, 'plugins' | 'boot'>
 const format = 1
 const empty: State = { generation: 0, objects: {}, plugins: {}, boot: '' }
 
+/** Passwords of connections are among the records. */
+const privateMode = 0o600
+
 /**
  * Room for the generations that were used up after the last write, by sessions and tasks, which are not written:
  * an event token must never come twice.
@@ -95,7 +98,7 @@ export class StateFile {
     const version = store.durableVersion
     const document = { format, generation: store.generation, ...this.#facts, objects: store.durableObjects() }
     try {
-      await this.#files.writeDurably(this.#path, JSON.stringify(document))
+      await this.#files.writeDurably(this.#path, JSON.stringify(document), { mode: privateMode })
       this.#written = version
     } finally {
       this.#writing = undefined

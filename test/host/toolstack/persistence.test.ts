@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -75,6 +75,13 @@ test('neither sessions nor outputs of plugins stay on disk', async () => {
   const session = /session_ref<\/name><value>([^<]*)/.exec(run?.argv[0] ?? '')?.[1] ?? 'none'
   expect(await readFile(stateFile(), 'utf8')).not.toContain(session)
   expect((await readdir(path.dirname(stateFile()))).sort()).toEqual(['state.json', 'state.json.lock'])
+})
+
+test('nobody else can read the state file, with the passwords in it, where others may look into its folder', async () => {
+  await chmod(path.dirname(stateFile()), 0o755)
+  await box.makeSr('fake', { chappassword: 'a secret' })
+  expect(await readFile(stateFile(), 'utf8')).toContain('a secret')
+  expect((await stat(stateFile())).mode & 0o777).toBe(0o600)
 })
 
 test('a second toolstack on the same state is refused', async () => {
