@@ -76,7 +76,10 @@ export interface Toolstack {
 const twoHours = 2 * 60 * 60 * 1000
 
 /** Variables of this process that plugins get too. */
-const inheritedVariables = ['SM_LOG', 'SM_VHD_UTIL', 'SM_DATAPATH', 'SM_NBD_WRITE_THROUGH', 'SM_FIST']
+const inheritedVariables = [
+  ...['SM_LOG', 'SM_VHD_UTIL', 'SM_DATAPATH', 'SM_NBD_WRITE_THROUGH', 'SM_ISCSI_DATABASE'],
+  'SM_FIST',
+]
 
 /**
  * Starts a XenAPI endpoint for the storage plugins of one directory (spec toolstack 1). Throws ToolstackBusyError where

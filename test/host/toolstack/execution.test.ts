@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Box } from './box.ts'
 
 let box: Box
@@ -128,6 +129,25 @@ test('plugins get no environment but the one of xapi and what points them here',
     ...(process.env['SM_VHD_UTIL'] === undefined ? {} : { SM_VHD_UTIL: process.env['SM_VHD_UTIL'] }),
   })
   expect(run?.stdin).toBe('')
+})
+
+test('plugins get the variables of the public contract that this process has', async () => {
+  const settings = {
+    SM_LOG: 'none',
+    SM_VHD_UTIL: 'embedded',
+    SM_DATAPATH: 'nbd',
+    SM_NBD_WRITE_THROUGH: 'true',
+    SM_ISCSI_DATABASE: path.join(box.root, 'iscsi'),
+  }
+  for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value)
+  try {
+    await box.restart()
+  } finally {
+    vi.unstubAllEnvs()
+  }
+  await box.makeSr()
+  const [run] = await box.runs('sr_create')
+  expect(run?.env).toMatchObject(settings)
 })
 
 test('the sessions of plugins end with their calls', async () => {
