@@ -87,7 +87,7 @@ async function serve(
     end(response, 200, 'text/plain', '')
     return
   }
-  const path = new URL(request.url ?? '/', 'http://localhost').pathname
+  const path = pathOf(request.url ?? '/')
   if (request.method !== 'POST') {
     servePage(request.method, response, await findPage?.(path))
     return
@@ -104,6 +104,12 @@ async function serve(
   }
   const { answerXml, xmlContentType } = await import('./xml-endpoint.ts')
   end(response, 200, xmlContentType, await answerXml(body, answer))
+}
+
+/** A client that puts a path behind an address with a slash at its end asks for `//…`. */
+function pathOf(target: string): string {
+  const url = target.startsWith('/') ? `http://localhost${target}` : target
+  return URL.canParse(url) ? new URL(url).pathname.replace(/^\/+/, '/') : '/'
 }
 
 function servePage(method: string | undefined, response: http.ServerResponse, page: Page | undefined): void {

@@ -44,7 +44,7 @@ async function login(): Promise<string> {
 }
 
 describe('XML-RPC', () => {
-  test.each(['/', '/RPC2', '/xmlrpc'])('at %s', async path => {
+  test.each(['/', '/RPC2', '/xmlrpc', '//', '//RPC2', 'http://some.host/'])('at %s', async path => {
     const { status, headers, body } = await send(path, call('session.login_with_password', 'root', '', '1.0', 'test'))
     expect(status).toBe(200)
     expect(headers['content-type']).toBe('text/xml')
@@ -109,6 +109,10 @@ describe('JSON-RPC', () => {
       error,
       id: 7,
     })
+  })
+
+  test('at the end of an address that has a slash at its own', async () => {
+    expect((await send('//jsonrpc', 'x')).headers['content-type']).toBe('application/json')
   })
 
   test('1.0', async () => {
