@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setting } from '../lib/os/environment.ts'
 import { Paths } from '../lib/os/paths.ts'
 import { makeSystem, type System } from '../lib/os/system.ts'
 
@@ -25,13 +26,12 @@ export async function prepareEnvironment(): Promise<Environment> {
   if (!paths.isHost) {
     await system.files.makeDirectory(paths.root, { mode: 0o700, recursive: true })
     const log = logFile(paths)
-    if ((process.env['SM_LOG'] ?? '') === '') {
+    if (setting('SM_LOG') === undefined) {
       await system.files.makeDirectory(path.dirname(log), { mode: 0o700, recursive: true })
       process.env['SM_LOG'] = log
     }
   }
-  const url = process.env['SM_XAPI_URL']
-  return { system, paths, xapiUrl: url === '' ? undefined : url, smDir: pluginFolder() }
+  return { system, paths, xapiUrl: setting('SM_XAPI_URL'), smDir: pluginFolder() }
 }
 
 /** `$SM_ROOT`, else `$XDG_STATE_HOME/sm`, else `~/.local/state/sm`. */

@@ -1,5 +1,6 @@
 import { LockManager } from '../../lib/lock/Lock.ts'
 import { recordPaths } from '../../lib/multipath/pathCount.ts'
+import { setting } from '../../lib/os/environment.ts'
 import { makeLogger } from '../../lib/os/log.ts'
 import { Paths } from '../../lib/os/paths.ts'
 import { makeSystem, type System } from '../../lib/os/system.ts'
@@ -19,7 +20,7 @@ const TYPES: ReadonlySet<string> = new Set(['iscsi', 'lvmoiscsi', 'lvhdoiscsi', 
 export async function runMpathcount(system: System = makeSystem()): Promise<number> {
   const paths = new Paths()
   const log = makeLogger({ ident: 'mpathcount' })
-  const endpoint = connectXapi(process.env['SM_XAPI_URL'], { effects: system.effects, paths, originator: 'SM' })
+  const endpoint = connectXapi(setting('SM_XAPI_URL'), { effects: system.effects, paths, originator: 'SM' })
   const locks = new LockManager(paths, system.effects)
   try {
     const session = await endpoint.loginLocal()

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { setting } from './environment.ts'
 
 /**
  * Every place outside an SR that the suite reads or writes. In dom0 they are the reference's own; with
@@ -7,7 +8,7 @@ import path from 'node:path'
 export class Paths {
   readonly root: string
 
-  constructor(root: string = process.env['SM_ROOT'] ?? '/') {
+  constructor(root: string = setting('SM_ROOT') ?? '/') {
     this.root = path.resolve(root)
   }
 

@@ -1,3 +1,4 @@
+import { setting } from '../os/environment.ts'
 import type { System } from '../os/system.ts'
 import { type EmbeddedOptions, EmbeddedVhdUtil } from './EmbeddedVhdUtil.ts'
 import type { VhdUtil } from './VhdUtil.ts'
@@ -16,7 +17,7 @@ export interface ChooseOptions extends EmbeddedOptions {
  */
 export async function chooseVhdUtil(
   system: Pick<System, 'files' | 'run' | 'newUuid' | 'now'>,
-  { spec = process.env['SM_VHD_UTIL'], ...limit }: ChooseOptions = {},
+  { spec = setting('SM_VHD_UTIL'), ...limit }: ChooseOptions = {},
 ): Promise<VhdUtil> {
   const embedded = new EmbeddedVhdUtil(system, limit)
   const program = await nativeProgram(system, spec)
@@ -28,7 +29,7 @@ export async function chooseVhdUtil(
 async function nativeProgram({ files }: Pick<System, 'files'>, spec: string | undefined): Promise<string | undefined> {
   if (spec === 'embedded') return undefined
   if (spec === 'native') return NATIVE_PROGRAM
-  if (spec !== undefined && spec !== '') return spec
-  const onHost = process.env['SM_ROOT'] === undefined && (await files.exists(NATIVE_PROGRAM))
+  if (spec !== undefined) return spec
+  const onHost = setting('SM_ROOT') === undefined && (await files.exists(NATIVE_PROGRAM))
   return onHost ? NATIVE_PROGRAM : undefined
 }

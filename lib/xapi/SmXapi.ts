@@ -14,6 +14,7 @@ import {
 import { connectXapi } from './XapiEndpoint.ts'
 import { SmError } from '../smapi/SmError.ts'
 import type { Effects } from '../os/effects.ts'
+import { setting } from '../os/environment.ts'
 import type { Paths } from '../os/paths.ts'
 import type { Ref, StringMap, XapiCaller, XapiValue } from './XapiClient.ts'
 
@@ -73,7 +74,7 @@ export interface SmConnection {
  */
 export function connectSmXapi(options: { request: SmRequest; paths: Paths; effects: Effects }): SmConnection {
   const { request, paths, effects } = options
-  const endpoint = connectXapi(process.env['SM_XAPI_URL'], {
+  const endpoint = connectXapi(setting('SM_XAPI_URL'), {
     effects,
     paths,
     subtaskOf: request.subtaskOf,
