@@ -101,8 +101,16 @@ export class FileSR extends FileFamilySR {
     })
     if (!location.isDirectory()) throw new SmError('FileSRCreate', 'fail to mount FileSR. Errno is 32')
     await files.makeDirectory(this.context.paths.srMountBase, { recursive: true })
-    if (await files.exists(this.path)) await files.removeDirectory(this.path)
+    await this.removeMountPoint()
     await files.symlink(this.location, this.path)
+  }
+
+  /** What an earlier attach left, be it a link to where the SR was before it was moved. */
+  private async removeMountPoint(): Promise<void> {
+    const { files } = this.context.system
+    if (!(await files.exists(this.path))) return
+    if ((await files.lstat(this.path)).isSymbolicLink()) await files.unlink(this.path)
+    else await files.removeDirectory(this.path)
   }
 }
 
