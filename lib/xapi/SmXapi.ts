@@ -79,6 +79,8 @@ export function connectSmXapi(options: { request: SmRequest; paths: Paths; effec
     paths,
     subtaskOf: request.subtaskOf,
     originator: process.env['ORIGINATOR'],
+    traceparent: process.env['TRACEPARENT'],
+    baggage: process.env['BAGGAGE'],
   })
   const caller = request.sessionRef === undefined ? withoutSession : endpoint.session(request.sessionRef)
   return { xapi: new SmXapi(caller), close: () => endpoint.close() }

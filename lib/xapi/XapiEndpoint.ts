@@ -11,6 +11,9 @@ export interface ConnectOptions {
   /** The task that the server's own tasks become children of (spec smapi 9.3). */
   readonly subtaskOf?: Ref | undefined
   readonly originator?: string | undefined
+  /** W3C trace context of the call that this one is part of, and what travels with it; xapi gives both when it traces. */
+  readonly traceparent?: string | undefined
+  readonly baggage?: string | undefined
   /** How the certificate of an HTTPS server is checked; default as browsers do. */
   readonly tls?: TlsOptions | undefined
 }
@@ -30,13 +33,10 @@ export class XapiEndpoint {
   readonly #headers: Readonly<Record<string, string>>
   #protocol: XapiProtocol | undefined
 
-  constructor(http: HttpClient, { effects, subtaskOf, originator }: ConnectOptions) {
+  constructor(http: HttpClient, { effects, subtaskOf, originator, traceparent, baggage }: ConnectOptions) {
     this.#http = http
     this.#effects = effects
-    this.#headers = {
-      ...(subtaskOf === undefined ? {} : { 'Subtask-of': headerText(subtaskOf) }),
-      ...(originator === undefined ? {} : { originator: headerText(originator) }),
-    }
+    this.#headers = headersOf({ 'Subtask-of': subtaskOf, originator, traceparent, baggage })
   }
 
   /** Calls under a session that somebody else owns: it is never logged out here. */
@@ -129,6 +129,11 @@ function targetOf(url: string, tls: TlsOptions = {}): HttpTarget {
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   if (protocol === 'https:') return { host, port: port === '' ? 443 : Number(port), tls }
   return { host, port: port === '' ? 80 : Number(port) }
+}
+
+function headersOf(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const headers = Object.entries(values).map(([name, value]) => [name, headerText(value ?? '')] as const)
+  return Object.fromEntries(headers.filter(([, text]) => text !== ''))
 }
 
 /** Keeps a value from outside from breaking the request's header lines. */

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
 import { connectSmXapi, SmXapi } from '../../../lib/xapi/SmXapi.ts'
@@ -122,6 +122,24 @@ describe('the connection of a plugin call', () => {
     expect(server.received).toHaveLength(1)
     expect(server.received[0]?.headers['subtask-of']).toBe('OpaqueRef:t')
     expect(server.received[0]?.body).toContain('"params":["OpaqueRef:s","u"]')
+  })
+
+  test('passes on who calls, and the trace that xapi has begun', async () => {
+    const server = await FakeEndpoint.open(() => jsonResult('OpaqueRef:sr'))
+    const context = {
+      ORIGINATOR: 'SM',
+      TRACEPARENT: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      BAGGAGE: '',
+    }
+    for (const [name, value] of Object.entries({ ...context, SM_XAPI_URL: server.url })) vi.stubEnv(name, value)
+    const { xapi, close } = connectSmXapi({ request: { sessionRef: 'OpaqueRef:s' }, ...environment })
+    vi.unstubAllEnvs()
+    await xapi.srGetByUuid('u')
+    await close()
+    await server.close()
+    const headers = server.received[0]?.headers
+    expect(headers).toMatchObject({ originator: 'SM', traceparent: context.TRACEPARENT })
+    expect(headers).not.toHaveProperty('baggage')
   })
 
   test('without a session every call is an APISession error', async () => {
