@@ -1,3 +1,4 @@
+import { describeError } from '../lib/os/describeError.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import type { Ref } from '../lib/xapi/XapiClient.ts'
 import type { SR } from './SR.ts'
@@ -53,9 +54,8 @@ async function tidyAfterAttach(sr: SR, srRef: Ref): Promise<void> {
     await dropStalePauses(sr, srRef)
     await sr.scan()
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    sr.context.log.error(`scan after attach of SR ${sr.uuid} failed: ${text}`)
-    await reportScanFailure(sr, text)
+    sr.context.log.error(`scan after attach of SR ${sr.uuid} failed: ${describeError(error)}`)
+    await reportScanFailure(sr, error instanceof Error ? error.message : String(error))
   }
 }
 

@@ -1,5 +1,6 @@
 import { commands, encodeResult, type CommandName } from '../lib/smapi/commands.ts'
 import { toFault } from '../lib/smapi/faults.ts'
+import { describeError } from '../lib/os/describeError.ts'
 import type { System } from '../lib/os/system.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
@@ -34,7 +35,7 @@ async function execute(driver: Driver, request: Request, system?: System): Promi
     context.log.info(`${request.command} done in ${context.system.now() - started} ms`)
     return result
   } catch (error) {
-    context.log.error(`${request.command} failed: ${describe(error)}`)
+    context.log.error(`${request.command} failed: ${describeError(error)}`)
     throw error
   } finally {
     await quietly(context, 'ending the call', close)
@@ -46,7 +47,7 @@ async function quietly(context: Context, what: string, step: () => unknown): Pro
   try {
     await step()
   } catch (error) {
-    context.log.error(`${what} failed: ${describe(error)}`)
+    context.log.error(`${what} failed: ${describeError(error)}`)
   }
 }
 
@@ -60,7 +61,7 @@ export async function dispatch(sr: SR, command: CommandName, request: Request): 
     result = await underLocks(sr, command, request)
   } catch (error) {
     await sr.cleanup().catch((second: unknown) => {
-      sr.context.log.error(`cleanup after a failed ${command}: ${describe(second)}`)
+      sr.context.log.error(`cleanup after a failed ${command}: ${describeError(second)}`)
     })
     throw error
   }
@@ -90,8 +91,4 @@ async function call(target: object, command: CommandName, request: Request): Pro
   const method: unknown = Reflect.get(target, command)
   if (typeof method !== 'function') throw new SmError('Unimplemented')
   return (await Reflect.apply(method, target, [request])) as unknown
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,4 +1,5 @@
 import { LockManager } from '../lib/lock/Lock.ts'
+import { describeError } from '../lib/os/describeError.ts'
 import { makeLogger, type Logger } from '../lib/os/log.ts'
 import { writeAnswer } from '../lib/os/output.ts'
 import { Paths } from '../lib/os/paths.ts'
@@ -54,7 +55,7 @@ export async function answerHostPlugin(
     const result = await handler({ system, paths, locks, log, xapi: connection.xapi }, args)
     return encodeMethodResponse(result)
   } catch (error) {
-    log.error(`${called} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    log.error(`${called} failed: ${describeError(error)}`)
     const [kind, text] = error instanceof Error ? [error.name, error.message] : ['Error', String(error)]
     return failure('XENAPI_PLUGIN_FAILURE', [called, kind, text])
   } finally {

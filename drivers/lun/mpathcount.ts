@@ -1,5 +1,6 @@
 import { LockManager } from '../../lib/lock/Lock.ts'
 import { recordPaths } from '../../lib/multipath/pathCount.ts'
+import { describeError } from '../../lib/os/describeError.ts'
 import { setting } from '../../lib/os/environment.ts'
 import { makeLogger } from '../../lib/os/log.ts'
 import { Paths } from '../../lib/os/paths.ts'
@@ -31,7 +32,7 @@ export async function runMpathcount(system: System = makeSystem()): Promise<numb
     }
     return 0
   } catch (error) {
-    log.error(`paths are not counted: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    log.error(`paths are not counted: ${describeError(error)}`)
     return 1
   } finally {
     await locks.releaseAll()

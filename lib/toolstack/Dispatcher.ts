@@ -1,3 +1,4 @@
+import { describeError } from '../os/describeError.ts'
 import { XapiError, type Ref } from '../xapi/XapiClient.ts'
 import { readArgument } from './api/arguments.ts'
 import type { ApiMethod, Param } from './api/method.ts'
@@ -132,7 +133,7 @@ export class Dispatcher {
   #clientError(method: string, error: unknown): XapiError {
     if (error instanceof XapiError) return error
     const message = error instanceof Error ? error.message : String(error)
-    this.#services.log.error(`${method}: ${error instanceof Error ? (error.stack ?? message) : message}`)
+    this.#services.log.error(`${method}: ${describeError(error)}`)
     return new XapiError('INTERNAL_ERROR', [message])
   }
 }

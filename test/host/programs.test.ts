@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { decodeMethodResponse, encodeMethodCall } from '../../lib/smapi/xmlrpc.ts'
@@ -27,15 +28,19 @@ interface Outcome {
   readonly stderr: string
 }
 
+interface RunOptions {
+  readonly stdout?: 'pipe' | number
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Runs a program of `bin/` with xapi's environment: no HOME, no LANG, no standard input. */
-function run(program: string, args: readonly string[], stdout: 'pipe' | number = 'pipe'): Promise<Outcome> {
-  const env = {
-    PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${path.dirname(process.execPath)}`,
-    ORIGINATOR: 'SM',
-    SM_LOG: 'none',
-  }
+function run(program: string, args: readonly string[], { stdout = 'pipe', env }: RunOptions = {}): Promise<Outcome> {
+  const plain = { PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${path.dirname(process.execPath)}`, ORIGINATOR: 'SM' }
   return new Promise((resolve, reject) => {
-    const child = spawn(path.join(projectRoot, 'bin', program), args, { env, stdio: ['ignore', stdout, 'pipe'] })
+    const child = spawn(path.join(projectRoot, 'bin', program), args, {
+      env: { ...plain, SM_LOG: 'none', ...env },
+      stdio: ['ignore', stdout, 'pipe'],
+    })
     const said = { stdout: '', stderr: '' }
     child.stdout?.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()))
     child.stderr?.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()))
@@ -50,7 +55,7 @@ function run(program: string, args: readonly string[], stdout: 'pipe' | number =
 async function runOnFullDisk(program: string, args: readonly string[]): Promise<Outcome> {
   const full = openSync('/dev/full', 'w')
   try {
-    return await run(program, args, full)
+    return await run(program, args, { stdout: full })
   } finally {
     closeSync(full)
   }
@@ -71,6 +76,25 @@ describe.each(plugins)('%s as xapi starts it', plugin => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(decodeMethodResponse(stdout)).toMatchObject({ fault: { code: 143 } })
   })
+})
+
+test('a fault that may not say its reason is explained in the log', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sm-programs-'))
+  const log = path.join(folder, 'log')
+  const sr_uuid = '6f2b9c1e-84d3-4b0a-9d57-2f6a1c3e5b70'
+  const device_config = { SRmaster: 'true', location: path.join(folder, 'no-such-folder/sr') }
+  const members = { args: ['0'], device_config, session_ref: 'OpaqueRef:a-session', sr_ref: 'OpaqueRef:sr', sr_uuid }
+  try {
+    const env = { SM_ROOT: folder, SM_LOG: log, SM_XAPI_URL: `unix:${folder}/none` }
+    const { stdout } = await run('FileSR', [encodeMethodCall('sr_create', [members])], { env })
+    expect(decodeMethodResponse(stdout)).toMatchObject({ fault: { code: 61 } })
+    expect(stdout).not.toContain('opterr')
+    const text = readFileSync(log, 'utf8')
+    expect(text).toMatch(/sr_create failed: SmError[^]*caused by: Error: ENOENT: .*no-such-folder/)
+    expect(text).not.toContain('a-session')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 describe('an output that cannot be written', () => {

@@ -1,3 +1,4 @@
+import { describeError } from '../../os/describeError.ts'
 import { XapiError, type Ref } from '../../xapi/XapiClient.ts'
 import type { Call } from '../Call.ts'
 import { nullRef } from '../schema/field.ts'
@@ -138,6 +139,6 @@ function abort(call: Call, { snapshot, vm, error }: Failure): never {
   const { store, log } = call.services
   if (store.has('VM', vm)) setPowerState(call, vm, 'Halted')
   if (error instanceof XapiError && passedOn.has(error.code)) throw error
-  log.error(`VM.revert: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  log.error(`VM.revert: ${describeError(error)}`)
   throw new XapiError('VM_REVERT_FAILED', [snapshot, vm])
 }
