@@ -377,7 +377,11 @@ export class World {
     members: Record<string, XmlInput> = {},
     moreConfig: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const argument = encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)])
+    return this.execute(encodeMethodCall(command, [await this.request(command, vdi, members, moreConfig)]))
+  }
+
+  /** Runs the plugin with this document, as xapi does, and returns its answer document. */
+  async execute(argument: string): Promise<string> {
     const environment = { PATH: process.env['PATH'] ?? '', ORIGINATOR: 'SM', ...this.pluginEnv }
     const env = { ...environment, SM_ROOT: this.paths.root, SM_XAPI_URL: this.url, SM_LOG: 'none' }
     const program = path.join(projectRoot, 'bin', PLUGINS[this.options.type])
@@ -398,7 +402,7 @@ export class World {
   }
 
   /** A session like the one xapi makes for a plugin run. */
-  private async smSession(): Promise<string> {
+  async smSession(): Promise<string> {
     const session = String(await this.call('session.login_with_password', 'root', ''))
     await this.call('session.add_to_other_config', session, '_sm_session', this.srRef)
     return session
