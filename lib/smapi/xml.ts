@@ -59,7 +59,11 @@ function runParser(parser: Parser, xml: string): unknown {
   const failures: unknown[] = []
   // Own listeners instead of a callback: with one, the parser stops reporting after the root element has ended.
   parser.on('end', root => roots.push(root))
-  parser.on('error', error => failures.push(error))
+  parser.on('error', error => {
+    failures.push(error)
+    // Ends the reading: the parser would go on and make an error of everything that is out of place.
+    throw new XmlRpcError('not read further')
+  })
   try {
     parser.parseString(xml)
   } catch (error) {
