@@ -13,10 +13,11 @@ export interface Explanation {
 export async function explainFailure(error: unknown): Promise<Explanation> {
   if (error instanceof UsageError) return { message: error.message, advice: [], isUsage: true }
   if (error instanceof OperationError) return { message: error.message, advice: error.advice, isUsage: false }
-  const [{ XapiError, XapiTransportError }, { SmError }, { VhdError }] = await Promise.all([
+  const [{ XapiError, XapiTransportError }, { SmError }, { VhdError }, { StateFileError }] = await Promise.all([
     import('../lib/xapi/XapiClient.ts'),
     import('../lib/smapi/SmError.ts'),
     import('../lib/vhd/VhdUtil.ts'),
+    import('../lib/toolstack/StateFile.ts'),
   ])
   if (error instanceof XapiError) return explainXapiError(error.code, error.params)
   if (error instanceof SmError) {
@@ -32,6 +33,12 @@ export async function explainFailure(error: unknown): Promise<Explanation> {
     return failure(
       `${error.code}: ${error.message}`,
       'See the chain with sm tree; sm sr-scan SR finishes interrupted operations.',
+    )
+  }
+  if (error instanceof StateFileError) {
+    return failure(
+      error.message,
+      'The disks are untouched. Put a copy of the file back; without one, move it away: xe sr-introduce brings storage back.',
     )
   }
   return explainOther(error)

@@ -12,6 +12,14 @@ export class ToolstackBusyError extends Error {
   }
 }
 
+/** The database cannot be read: another program's file, that of a newer release, or a damaged one. */
+export class StateFileError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StateFileError'
+  }
+}
+
 /** What a state file holds besides the objects. */
 export interface State {
   readonly generation: number
@@ -58,7 +66,7 @@ export class StateFile {
     this.#facts = { plugins: state.plugins, boot: state.boot }
   }
 
-  /** Throws ToolstackBusyError where another process has it, and Error where the file is none of ours. */
+  /** Throws ToolstackBusyError where another process has it, and StateFileError where the file is none of ours. */
   static async open(files: Files, filePath: string): Promise<StateFile> {
     await files.makeDirectory(path.dirname(filePath), { recursive: true, mode: 0o700 })
     const lock = await lockFile(`${filePath}.lock`)
@@ -107,13 +115,23 @@ export class StateFile {
 }
 
 function parseState(text: string, filePath: string): State {
-  const document: unknown = JSON.parse(text)
-  if (!isObject(document) || document['format'] !== format) throw new Error(`${filePath} is no state file of format 1`)
+  const document = parseJson(text, filePath)
+  if (!isObject(document) || document['format'] !== format) {
+    throw new StateFileError(`${filePath} is no state file of format ${format}`)
+  }
   const { generation, objects, plugins, boot = '' } = document
   if (!Number.isSafeInteger(generation) || !isObject(objects) || !isObject(plugins) || !areTables(objects)) {
-    throw new Error(`${filePath} is damaged`)
+    throw new StateFileError(`${filePath} is damaged`)
   }
   return { generation: generation as number, objects, plugins, boot: typeof boot === 'string' ? boot : '' }
+}
+
+function parseJson(text: string, filePath: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new StateFileError(`${filePath} is damaged: it is no JSON`, { cause: error })
+  }
 }
 
 function areTables(objects: Readonly<Record<string, unknown>>): objects is StoredObjects {

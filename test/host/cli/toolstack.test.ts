@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -68,6 +68,21 @@ test('serves on the socket, where other commands find it, until it is told to en
   const [code] = (await once(server.process, 'exit')) as [number]
   expect(code).toBe(0)
   expect((await serve(1)).urls).toHaveLength(1)
+})
+
+test.each([
+  ['{', /state\.json is damaged: it is no JSON/],
+  ['{"format":7}', /state\.json is no state file of format 1/],
+])('a state file that holds %s is left alone, and the user told which it is and what to do', async (text, message) => {
+  const file = path.join(bench.root, 'var/lib/sm/toolstack/state.json')
+  await mkdir(path.dirname(file), { recursive: true })
+  await writeFile(file, text)
+  const { code, stderr } = await bench.sm(['sr-list'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(message)
+  expect(stderr).toContain('xe sr-introduce')
+  expect(stderr).not.toMatch(/^\s+at /m)
+  expect(await readFile(file, 'utf8')).toBe(text)
 })
 
 test('lets in over TCP who knows the password it made, and shows the page', async () => {
