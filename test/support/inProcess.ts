@@ -11,7 +11,7 @@ import type { Disk, World } from './World.ts'
 /** Runs one plugin command in this process, with the system as the test wants it. */
 export async function runInProcess(
   world: World,
-  call: { command: string; vdi: Disk; members?: Record<string, XmlInput> },
+  call: { command: string; vdi: Disk; members?: Record<string, XmlInput>; driver?: typeof FileSR },
   system: System,
 ): Promise<unknown> {
   const request = decodeRequest(
@@ -21,7 +21,7 @@ export async function runInProcess(
   Object.assign(process.env, { SM_ROOT: world.paths.root, SM_XAPI_URL: world.url, SM_LOG: 'none' })
   const { context, close } = makeContext(request, system)
   try {
-    return await dispatch(new FileSR(context), request.command, request)
+    return await dispatch(new (call.driver ?? FileSR)(context), request.command, request)
   } finally {
     await close()
     process.env = saved
