@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
-import { connectSmXapi, SmXapi } from '../../../lib/xapi/SmXapi.ts'
+import { connectSmXapi } from '../../../lib/xapi/connectSmXapi.ts'
+import { SmXapi } from '../../../lib/xapi/SmXapi.ts'
 import { XapiTransportError, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 import { FakeEndpoint, jsonResult } from './fake-endpoint.ts'
 
