@@ -1,6 +1,8 @@
 import { toBoolean, toInteger, toMap, toRecords, toText, toTexts, toObject } from './normalise.ts'
 import {
+  epoch,
   hostRecord,
+  nullRef,
   pbdRecord,
   srRecord,
   vbdRecord,
@@ -13,12 +15,8 @@ import {
 } from './records.ts'
 import type { Ref, StringMap, XapiCaller, XapiValue } from './XapiClient.ts'
 
+export { epoch, nullRef } from './records.ts'
 export type { HostRecord, PbdRecord, SrRecord, VbdRecord, VdiRecord } from './records.ts'
-
-export const nullRef: Ref = 'OpaqueRef:NULL'
-
-/** The date XenAPI shows for "never". */
-export const epoch = '19700101T00:00:00Z'
 
 /** Arguments of `VDI.db_introduce`, by XenAPI's names; sizes in bytes. What is left out is empty, null or false. */
 export interface VdiIntroduction {

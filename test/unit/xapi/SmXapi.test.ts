@@ -47,6 +47,18 @@ describe('records', () => {
     expect(await xapi.vdiGetRecord('v')).toEqual({ ...record, virtual_size: 1099511627776 })
   })
 
+  test('of a server that does not send every field have what xapi gives a field that nobody has set', async () => {
+    const { uuid, location, SR, virtual_size, managed } = record
+    const { xapi } = answering({ uuid, location, SR, virtual_size, managed })
+    const unset = { name_label: '', physical_utilisation: 0, read_only: false, sm_config: {} }
+    expect(await xapi.vdiGetRecord('v')).toEqual({ ...record, ...unset, virtual_size: 1099511627776 })
+  })
+
+  test.each(['uuid', 'location', 'SR', 'virtual_size', 'managed'])('without %s are not accepted', async field => {
+    const { xapi } = answering(Object.fromEntries(Object.entries(record).filter(([name]) => name !== field)))
+    await expect(xapi.vdiGetRecord('v')).rejects.toThrow(XapiTransportError)
+  })
+
   test.each([
     { virtual_size: 'much' },
     { virtual_size: 2 ** 60 },
