@@ -4,7 +4,7 @@ import { Paths } from '../../../lib/os/paths.ts'
 import { makeSystem } from '../../../lib/os/system.ts'
 import { chooseVhdUtil } from '../../../lib/vhd/chooseVhdUtil.ts'
 import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
-import { connectSmXapi } from '../../../lib/xapi/SmXapi.ts'
+import { connectSmXapi } from '../../../lib/xapi/connectSmXapi.ts'
 
 describe('a variable of the contract that is empty counts as not set', () => {
   beforeEach(() => {
