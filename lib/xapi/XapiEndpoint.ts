@@ -70,15 +70,47 @@ export class XapiEndpoint {
 
   async #answerTo(method: string, params: readonly XapiValue[]): Promise<XapiAnswer> {
     if (this.#protocol === undefined) {
-      const { status, body } = await this.#post(jsonRpc, method, params)
-      const answer = status === 200 ? jsonRpc.decode(body) : undefined
-      if (answer === undefined && status >= 500 && status !== 501) throw httpError(method, status)
+      const answer = await this.#firstAnswerTo(method, params)
       this.#protocol = answer === undefined ? (await import('./xml-rpc.ts')).xmlRpc : jsonRpc
       if (answer !== undefined) return answer
     }
-    const { status, body } = await this.#post(this.#protocol, method, params)
+    return this.#ask(this.#protocol, method, params)
+  }
+
+  /** Undefined where the server has no JSON-RPC. */
+  async #firstAnswerTo(method: string, params: readonly XapiValue[]): Promise<XapiAnswer | undefined> {
+    try {
+      const { status, body } = await this.#post(jsonRpc, method, params)
+      const answer = status === 200 ? jsonRpc.decode(body) : undefined
+      if (answer === undefined && status >= 500 && status !== 501) throw httpError(method, status)
+      return answer
+    } catch (error) {
+      if (error instanceof XapiTransportError && (await this.#hasOnlyXmlRpc(params))) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * Whether a server that failed at JSON-RPC, as one may that takes every document for XML, has none: a question that
+   * changes nothing fails again, and is answered in XML-RPC.
+   */
+  async #hasOnlyXmlRpc([session = '']: readonly XapiValue[]): Promise<boolean> {
+    const isAnswered = async (protocol: XapiProtocol): Promise<boolean> => {
+      try {
+        await this.#ask(protocol, 'pool.get_all', [session])
+        return true
+      } catch (error) {
+        if (error instanceof XapiTransportError) return false
+        throw error
+      }
+    }
+    return (await isAnswered((await import('./xml-rpc.ts')).xmlRpc)) && !(await isAnswered(jsonRpc))
+  }
+
+  async #ask(protocol: XapiProtocol, method: string, params: readonly XapiValue[]): Promise<XapiAnswer> {
+    const { status, body } = await this.#post(protocol, method, params)
     if (status !== 200) throw httpError(method, status)
-    const answer = decode(this.#protocol, method, body)
+    const answer = decode(protocol, method, body)
     if (answer === undefined) throw new XapiTransportError(`${method}: the answer is not XenAPI`)
     return answer
   }

@@ -95,6 +95,23 @@ describe('a server without JSON-RPC', () => {
     expect(server.received[1]?.headers['content-type']).toBe('text/xml')
   })
 
+  test.each<[string, Reply | 'hang up']>([
+    ['500', { status: 500, body: 'not XML' }],
+    ['502', { status: 502, body: '' }],
+    ['nothing', 'hang up'],
+  ])('may answer %s to it, and is then sent every change once', async (_, refusal) => {
+    const server = await serve(({ path }) => (path === '/jsonrpc' ? refusal : xmlResult('<value>text</value>')))
+    const session = connect(server.url).session('s')
+    await session.call('VDI.set_managed', 'v', true)
+    expect(await session.call('SR.get_uuid', 'r')).toBe('text')
+    const calls = server.received.filter(({ path }) => path === '/')
+    expect(calls.map(({ body }) => /<methodName>(.*)</.exec(body)?.[1])).toEqual([
+      'pool.get_all',
+      'VDI.set_managed',
+      'SR.get_uuid',
+    ])
+  })
+
   test('gets dates where dates belong', async () => {
     const server = await serve(({ path }) => (path === '/jsonrpc' ? { status: 404, body: '' } : xmlResult('<value/>')))
     const session = connect(server.url).session('s')
@@ -150,7 +167,9 @@ describe('failures', () => {
     expect(error.message).not.toContain('secret')
     answer = jsonResult('fine')
     expect(await session.call('VDI.get_uuid', 'v')).toBe('fine')
-    expect(server.received.map(({ path }) => path)).toEqual(['/jsonrpc', '/jsonrpc'])
+    const written = server.received.filter(({ body }) => body.includes('VDI.set_managed'))
+    expect(written.map(({ path }) => path)).toEqual(['/jsonrpc'])
+    expect(server.received.at(-1)?.path).toBe('/jsonrpc')
   })
 
   test('an answer that stops being JSON is a transport error and not a reason to ask again', async () => {
