@@ -1,4 +1,5 @@
 import type { Effects } from '../os/effects.ts'
+import { isErrno } from '../os/files.ts'
 import type { Paths } from '../os/paths.ts'
 import { HttpClient, type HttpAnswer, type HttpTarget, type TlsOptions } from './http.ts'
 import { jsonRpc } from './json-rpc.ts'
@@ -85,7 +86,7 @@ export class XapiEndpoint {
       if (answer === undefined && status >= 500 && status !== 501) throw httpError(method, status)
       return answer
     } catch (error) {
-      if (error instanceof XapiTransportError && (await this.#hasOnlyXmlRpc(params))) return undefined
+      if (wasReached(error) && (await this.#hasOnlyXmlRpc(params))) return undefined
       throw error
     }
   }
@@ -171,6 +172,12 @@ function headersOf(values: Readonly<Record<string, string | undefined>>): Record
 /** Keeps a value from outside from breaking the request's header lines. */
 function headerText(value: string): string {
   return value.replace(/[^\x20-\x7e]/g, '')
+}
+
+/** Whether there is a server, which answered with a status of failure or hung up. */
+function wasReached(error: unknown): boolean {
+  if (!(error instanceof XapiTransportError)) return false
+  return error.cause === undefined || isErrno(error.cause, 'ECONNRESET') || isErrno(error.cause, 'EPIPE')
 }
 
 function httpError(method: string, status: number): XapiTransportError {
