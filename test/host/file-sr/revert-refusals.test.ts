@@ -70,6 +70,15 @@ describe('a revert is refused', () => {
     })
   })
 
+  test('when the snapshot is raw, be the target raw too or not, with the same code', async () => {
+    const raws = [await world.createVdi('raw', 4, { type: 'raw' }), await world.createVdi('raw', 4, { type: 'raw' })]
+    const [from, to] = raws as [Disk, Disk]
+    for (const target of [disk, to]) {
+      const fault = await world.fault('vdi_revert', from, { args: [target.ref] })
+      expect(fault).toMatchObject({ code: 38, message: expect.stringContaining('[opterr=raw VDI]') as string })
+    }
+  })
+
   test('when the target has a format this driver does not handle', async () => {
     await writeFile(path.join(world.location, `${disk.uuid}.qcow2`), 'x')
     expect((await refusal()).code).toBe(66)
@@ -114,6 +123,22 @@ describe('a revert is refused', () => {
     await vhd.snapshot(world.vhd(child.uuid), world.vhd(disk.uuid))
     expect((await refusal()).code).toBe(24)
     await rm(world.vhd(child.uuid))
+  })
+
+  test('when the snapshot is built on the target although its header names another disk', async () => {
+    const built = await world.createVdi('built', 4)
+    const { EmbeddedVhdUtil } = await import('../../../lib/vhd/EmbeddedVhdUtil.ts')
+    const vhd = new EmbeddedVhdUtil(world.system, { boundary: world.location })
+    await rm(world.vhd(built.uuid))
+    await vhd.snapshot(world.vhd(built.uuid), world.vhd(disk.uuid))
+    const image = await readFile(world.vhd(built.uuid))
+    const wanted = await world.content(built.uuid)
+    await writeFile(world.vhd(built.uuid), withParentName(image, `${snapshot.uuid}.vhd`))
+    const before = await world.content(disk.uuid)
+    expect((await world.fault('vdi_revert', built, { args: [disk.ref] })).code).toBe(46)
+    expect(await world.content(disk.uuid)).toEqual(before)
+    expect(await world.content(built.uuid)).toEqual(wanted)
+    await rm(world.vhd(built.uuid))
   })
 
   test('when the snapshot cannot be read down to its root', async () => {
@@ -274,3 +299,15 @@ describe('while a revert journal is pending', () => {
     expect(await world.plugin('vdi_attach', other, { args: ['true'] })).toContain('params_nbd')
   })
 })
+
+/** The image with another name of its parent in the header, which its locators do not know. */
+function withParentName(image: Buffer, name: string): Buffer {
+  const [header, nameField, checksum] = [512, 512 + 0x40, 512 + 0x24]
+  const changed = Buffer.from(image)
+  changed.fill(0, nameField, nameField + 512)
+  Buffer.from(name, 'utf16le').swap16().copy(changed, nameField)
+  changed.writeUInt32BE(0, checksum)
+  const sum = changed.subarray(header, header + 1024).reduce((total, byte) => total + byte, 0)
+  changed.writeUInt32BE(~sum >>> 0, checksum)
+  return changed
+}
