@@ -2,7 +2,7 @@ import { SmError } from '../../../lib/smapi/SmError.ts'
 import { unpauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import { revertVhdName, vhdName } from '../layout.ts'
-import { correctBase, correctLeaf, footerUuid, forgetUuid, refOf, undecided } from '../records.ts'
+import { correctBase, correctLeaf, footerUuid, forgetUuid, inspectDisk, refOf, undecided } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
@@ -75,12 +75,9 @@ async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean
   await removeTemporaries(sr, [record.target])
   if (record.base === undefined || record.oldSnapshotVhd === undefined) return true
   const { snapshot: leaf, base, oldSnapshotVhd: baseVhd } = record
-  if (await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })) {
-    await forgetUuid(sr, base)
-    await correctLeafIfPresent(sr, leaf)
-    return true
-  }
-  await correctBase(sr, base)
+  const split = await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })
+  if (split === 'undone') await forgetUuid(sr, base)
+  if (split === 'kept') await correctBase(sr, base)
   await correctLeafIfPresent(sr, leaf)
   return true
 }
@@ -93,9 +90,9 @@ async function finishCommitted(sr: FileFamilySR, record: RevertRecord, quiesced:
   // What made the commit uncertain may have been this very step.
   await sr.context.system.files.syncDirectory(sr.path)
   await removeTemporaries(sr, [record.target, record.snapshot])
-  if (record.base !== undefined) {
-    const base = sr.file(vhdName(record.base))
-    if (await sr.context.system.files.exists(base)) await (await sr.vhdUtil()).setHidden(base, true)
+  const { base } = record
+  if (base !== undefined && (await inspectDisk(sr, record.target)).parentName === vhdName(base)) {
+    await (await sr.vhdUtil()).setHidden(sr.file(vhdName(base)), true)
   }
   return correctRecords(sr, record, { quiesced })
 }

@@ -47,7 +47,7 @@ export async function rollBackSnapshot(sr: FileFamilySR, record: SnapshotRecord)
     await files.unlinkIfPresent(sr.file(vhdName(destination)))
     await forgetUuid(sr, destination)
   }
-  if (await undoSplit(sr, { leaf, base, temporary: 'new', baseVhd })) await forgetUuid(sr, base)
+  if ((await undoSplit(sr, { leaf, base, temporary: 'new', baseVhd })) === 'undone') await forgetUuid(sr, base)
   await files.syncDirectory(sr.path)
   if (await files.exists(sr.file(vhdName(leaf)))) await correctParent(sr, leaf)
 }
