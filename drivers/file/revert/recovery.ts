@@ -73,6 +73,7 @@ export async function outcomeOf(sr: FileFamilySR, record: RevertRecord): Promise
 async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
   if (record.state === 'pausing') return true
   await removeTemporaries(sr, [record.target])
+  if (record.hides !== undefined) await followHidden(sr, record.hides)
   if (record.base === undefined || record.oldSnapshotVhd === undefined) return true
   const { snapshot: leaf, base, oldSnapshotVhd: baseVhd } = record
   const split = await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })
@@ -80,6 +81,12 @@ async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean
   if (split === 'kept') await correctBase(sr, base)
   await correctLeafIfPresent(sr, leaf)
   return true
+}
+
+/** Hiding a base copy is not taken back: with two children that is what it should be. Its record follows. */
+async function followHidden(sr: FileFamilySR, uuid: string): Promise<void> {
+  const exists = await sr.context.system.files.exists(sr.file(vhdName(uuid)))
+  if (exists && (await inspectDisk(sr, uuid)).hidden) await correctBase(sr, uuid)
 }
 
 async function correctLeafIfPresent(sr: FileFamilySR, uuid: string): Promise<void> {

@@ -204,6 +204,7 @@ function startedRecord(record: RevertRecord, gathered: GatheredFacts, newUuid: (
     state: 'started',
     mode: plan.mode === 'split' ? 'split' : 'relink',
     ...(plan.mode === 'split' ? split : {}),
+    ...(plan.hideBacking ? { hides: plan.backing } : {}),
     ...(plan.mode === 'split' && snapshotParent !== undefined ? { snapshotParent } : {}),
     ...(targetVhd === undefined ? {} : { oldTargetVhd: targetVhd }),
   }
