@@ -38,7 +38,10 @@ async function attempt(sr: FileFamilySR, vdi: string, step: () => Promise<void>)
   }
 }
 
-/** A temporary image whose disk has no other, or has a journal left, is never removed. */
+/**
+ * A temporary image whose disk has no other, or has a journal left, is never removed. One that cannot be, as on a
+ * read-only file system, is in nobody's way.
+ */
 async function removeTemporaries(sr: FileFamilySR): Promise<void> {
   const names = await sr.listNames()
   const { temporaries } = findLeftovers(names)
@@ -46,7 +49,12 @@ async function removeTemporaries(sr: FileFamilySR): Promise<void> {
   for (const name of temporaries) {
     const isNeeded = pending.some(uuid => name.includes(uuid))
     const isOnlyImage = name.endsWith('.vhd.revert') && !names.includes(name.slice(0, -'.revert'.length))
-    if (!isNeeded && !isOnlyImage) await sr.context.system.files.unlinkIfPresent(sr.file(name))
+    if (isNeeded || isOnlyImage) continue
+    try {
+      await sr.context.system.files.unlinkIfPresent(sr.file(name))
+    } catch (error) {
+      sr.context.log.error(`${name} is left over: ${String(error)}`)
+    }
   }
 }
 

@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { World } from '../support/World.ts'
 import { survivesKilledRecovery, survivesKills } from './harness.ts'
-import { rootSnapshot, scenarioOf, untouchedSnapshot, visibleBacking, withoutHardLinks, writtenSnapshot } from './settings.ts'
+import {
+  rootSnapshot,
+  scenarioOf,
+  untouchedSnapshot,
+  visibleBacking,
+  withoutHardLinks,
+  writtenSnapshot,
+} from './settings.ts'
 
 const LONG = 1_200_000
 
