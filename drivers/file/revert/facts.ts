@@ -76,7 +76,7 @@ export async function gatherFacts(
     },
     chain,
     chainProblem: problem,
-    freeBytes: space.bavail * space.bsize,
+    freeBytes: space.bfree * space.bsize,
     maxDepth: MAX_CHAIN_DEPTH,
   }
   const { staleKeys: staleHostKeys } = activity

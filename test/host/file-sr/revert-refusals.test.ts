@@ -1,6 +1,11 @@
+import type { StatsFs } from 'node:fs'
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Effects } from '../../../lib/os/effects.ts'
+import { Files } from '../../../lib/os/files.ts'
+import { makeSystem, type System } from '../../../lib/os/system.ts'
+import { runInProcess } from '../../support/inProcess.ts'
 import { World, type Disk } from '../../support/World.ts'
 
 describe('a revert is refused', () => {
@@ -217,6 +222,14 @@ describe('a revert goes on', () => {
     expect(await world.content(disk.uuid)).toEqual(wanted)
   })
 
+  test('where all that is free is what the file system reserves for root, and says so where nothing is', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const revert = { command: 'vdi_revert', vdi: snapshot, members: { args: [disk.ref] } }
+    await expect(runInProcess(world, revert, withFreeBlocks(0))).rejects.toMatchObject({ code: 44 })
+    await runInProcess(world, revert, withFreeBlocks(1000))
+    expect(await world.content(disk.uuid)).toEqual(await world.content(snapshot.uuid))
+  })
+
   test('beside a reader of the snapshot without disturbing it, where its image stays', async () => {
     const [disk, snapshot] = await snapshotted()
     const wanted = await world.content(snapshot.uuid)
@@ -299,6 +312,17 @@ describe('while a revert journal is pending', () => {
     expect(await world.plugin('vdi_attach', other, { args: ['true'] })).toContain('params_nbd')
   })
 })
+
+/** A system whose file system leaves no block to ordinary users. */
+function withFreeBlocks(bfree: number): System {
+  class AlmostFull extends Files {
+    override async statfs(directory: string): Promise<StatsFs> {
+      return Object.assign(await super.statfs(directory), { bavail: 0, bfree })
+    }
+  }
+  const system = makeSystem(new Effects(''))
+  return { ...system, files: new AlmostFull(system.effects) }
+}
 
 /** The image with another name of its parent in the header, which its locators do not know. */
 function withParentName(image: Buffer, name: string): Buffer {
