@@ -1,7 +1,7 @@
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { unpauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
-import { revertVhdName, vhdName } from '../layout.ts'
+import { resizeJournalName, revertVhdName, vhdName } from '../layout.ts'
 import { correctBase, correctLeaf, footerUuid, forgetUuid, inspectDisk, refOf, undecided } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
@@ -97,11 +97,17 @@ async function finishCommitted(sr: FileFamilySR, record: RevertRecord, quiesced:
   // What made the commit uncertain may have been this very step.
   await sr.context.system.files.syncDirectory(sr.path)
   await removeTemporaries(sr, [record.target, record.snapshot])
+  await dropResizeJournal(sr, record.target)
   const { base } = record
   if (base !== undefined && (await inspectDisk(sr, record.target)).parentName === vhdName(base)) {
     await (await sr.vhdUtil()).setHidden(sr.file(vhdName(base)), true)
   }
   return correctRecords(sr, record, { quiesced })
+}
+
+/** The resize of an image that is gone is not to be taken back on the one that has its name now. */
+export async function dropResizeJournal(sr: FileFamilySR, target: string): Promise<void> {
+  await sr.context.system.files.unlinkIfPresent(sr.file(resizeJournalName(target)))
 }
 
 /** True where nothing this revert paused is paused any more. */

@@ -220,6 +220,20 @@ describe('a revert goes on', () => {
     const wanted = await world.content(snapshot.uuid)
     await world.revert(snapshot)
     expect(await world.content(disk.uuid)).toEqual(wanted)
+    expect((await world.record(disk)).cbt_enabled).toBe(false)
+  })
+
+  test('where the target was left half-way through a resize that cannot be taken back, which helps', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const image = await readFile(world.vhd(disk.uuid))
+    await writeFile(world.vhd(disk.uuid), poisoned(image))
+    await writeFile(path.join(world.location, `.journal-${disk.uuid}`), Buffer.alloc(512, 5))
+    await world.scan()
+    expect((await world.fault('vdi_attach', disk, { args: ['true'] })).code).toBe(47)
+    await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(await world.content(snapshot.uuid))
+    expect(await world.names()).not.toContain(`.journal-${disk.uuid}`)
+    expect(await world.plugin('vdi_attach', disk, { args: ['true'] })).toContain('params_nbd')
   })
 
   test('where all that is free is what the file system reserves for root, and says so where nothing is', async () => {
@@ -322,6 +336,18 @@ function withFreeBlocks(bfree: number): System {
   }
   const system = makeSystem(new Effects(''))
   return { ...system, files: new AlmostFull(system.effects) }
+}
+
+/** The image with both footers as a resize leaves them while it works. */
+function poisoned(image: Buffer): Buffer {
+  const changed = Buffer.from(image)
+  for (const start of [0, image.length - 512]) {
+    changed.write('v_poison', start, 'latin1')
+    changed.writeUInt32BE(0, start + 64)
+    const sum = changed.subarray(start, start + 512).reduce((total, byte) => total + byte, 0)
+    changed.writeUInt32BE(~sum >>> 0, start + 64)
+  }
+  return changed
 }
 
 /** The image with another name of its parent in the header, which its locators do not know. */
