@@ -5,6 +5,7 @@ import { survivesKilledRecovery, survivesKills } from './harness.ts'
 import {
   rootSnapshot,
   scenarioOf,
+  unrelatedSnapshot,
   untouchedSnapshot,
   visibleBacking,
   withoutHardLinks,
@@ -24,6 +25,7 @@ describe('a revert that is killed before each of its effects', () => {
 
   test.each([
     ['relinking', untouchedSnapshot, 15],
+    ['relinking to another tree', unrelatedSnapshot, 15],
     ['relinking to a base copy that is still visible', visibleBacking, 20],
     ['splitting a snapshot with data', writtenSnapshot, 25],
     ['splitting a snapshot that is the root of another tree', rootSnapshot, 25],

@@ -63,6 +63,15 @@ export async function rootSnapshot(world: World): Promise<Setting> {
   return { world, disk, snapshot: await world.declareSnapshot(snapshot, disk) }
 }
 
+/** The snapshot, untouched, belongs to another tree, and is larger than the disk. */
+export async function unrelatedSnapshot(world: World): Promise<Setting> {
+  const { disk: elsewhere, snapshot } = await untouchedSnapshot(world)
+  const disk = await world.createVdi('disk', 2)
+  await world.write(disk, 6, 0, 2)
+  await world.call('VDI.destroy', elsewhere.ref)
+  return { world, disk, snapshot: await world.declareSnapshot(snapshot, disk) }
+}
+
 /** An interrupted snapshot of another implementation left the base copy visible, and a scan has introduced it as a disk. */
 export async function visibleBacking(world: World): Promise<Setting> {
   const { disk, snapshot } = await untouchedSnapshot(world)

@@ -107,7 +107,11 @@ async function finishCommitted(sr: FileFamilySR, record: RevertRecord, quiesced:
 
 /** The resize of an image that is gone is not to be taken back on the one that has its name now. */
 export async function dropResizeJournal(sr: FileFamilySR, target: string): Promise<void> {
-  await sr.context.system.files.unlinkIfPresent(sr.file(resizeJournalName(target)))
+  const { files } = sr.context.system
+  const journal = sr.file(resizeJournalName(target))
+  if (!(await files.exists(journal))) return
+  await files.unlink(journal)
+  await files.syncDirectory(sr.path)
 }
 
 /** True where nothing this revert paused is paused any more. */
