@@ -159,6 +159,8 @@ async function readChain(snapshot: FileVDI, kind: RevertDisk['kind']): Promise<R
       leafVhd ??= image.uuid
       const problem = child === undefined ? undefined : brokenLink(child, image, baseName(current))
       if (problem !== undefined) return { chain, leafVhd, problem: `${current}: ${problem}` }
+      if ((await sr.context.system.files.stat(current)).size < image.endOfBitmaps)
+        return { chain, leafVhd, problem: `${current} ends before its data does` }
       chain.push(node(current, image))
       const parent = await tool.parent(current)
       if (parent === undefined) return { chain, leafVhd, problem: undefined }

@@ -148,6 +148,9 @@ describe('a revert is refused', () => {
 
   test('when the snapshot cannot be read down to its root', async () => {
     const base = (await world.record(snapshot)).sm_config['vhd-parent'] ?? ''
+    const endOfMetadata = 3584
+    await truncate(world.vhd(base), endOfMetadata)
+    expect(await refusal()).toMatchObject({ code: 46, message: expect.stringContaining('ends before') as string })
     await truncate(world.vhd(base), 1000)
     expect((await refusal()).code).toBe(46)
     await rm(world.vhd(base))
