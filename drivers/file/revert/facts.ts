@@ -2,7 +2,7 @@ import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
 import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
-import { hostActivity } from '../../hosts.ts'
+import { diskActivity } from '../../hosts.ts'
 import { readChildren, type Children } from '../children.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import type { FileVDI } from '../FileVDI.ts'
@@ -53,7 +53,7 @@ export async function gatherFacts(
   ]
   const directory = await readDirectory(sr, pair.target)
   const smConfig = target.sm_config
-  const activity = await hostActivity(sr.context, { uuid: pair.target, srRef: await sr.srRef(), smConfig })
+  const activity = await diskActivity(sr.context, { uuid: pair.target, srRef: await sr.srRef(), smConfig })
   const image = await inspectTarget(sr, directory, pair.target)
   const { chain, problem, leafVhd } = await readChain(snapshot, kindOf(directory.names, snapshot.uuid))
   const space = await sr.context.system.files.statfs(sr.path)
