@@ -1,6 +1,6 @@
-import { nbdLink, targetOf } from '../lib/datapath/links.ts'
 import { XapiError, type Ref, type StringMap } from '../lib/xapi/XapiClient.ts'
 import type { Context } from './Context.ts'
+import { isServedHere } from './datapath/isServedHere.ts'
 import { hostsOf } from './pause.ts'
 
 /** Which hosts have a disk open, by its `host_<ref>` keys. */
@@ -51,13 +51,6 @@ export async function diskActivity(
     openOn: [...activity.openOn, here],
     staleKeys: activity.staleKeys.filter(key => key !== `host_${here}`),
   }
-}
-
-async function isServedHere(context: Context, uuid: string): Promise<boolean> {
-  const socket = await targetOf(context.system.files, nbdLink(context.paths, context.request.srUuid, uuid))
-  if (socket === undefined) return false
-  const { isServed } = await import('./datapath/isServed.ts')
-  return isServed(context, socket)
 }
 
 /** Those of the hosts that the pool has forgotten, and with them what they had open (spec datapath 5). */
