@@ -174,7 +174,8 @@ export abstract class FileFamilySR extends SR {
 
   override async explainRevert(snapshotUuid: string, request: Request): Promise<RevertExplanation> {
     if (!(await this.isAttached())) throw new SmError('SRUnavailable', 'the SR is not attached')
-    for (const uuid of [snapshotUuid, ...request.args]) await refusePendingJournals(this, uuid)
+    await refusePendingJournals(this, snapshotUuid)
+    for (const uuid of request.args) await refusePendingJournals(this, uuid, { replaced: true })
     const snapshot = this.vdi(snapshotUuid)
     await snapshot.load()
     return explainRevert(snapshot, request)

@@ -1,7 +1,7 @@
 import { parseSize } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { hostActivity } from '../hosts.ts'
+import { diskActivity } from '../hosts.ts'
 import type { FileVDI } from './FileVDI.ts'
 import { MAX_VHD_SIZE, resizeJournalName, roundVirtualSize } from './layout.ts'
 import { refuseChangeTracking } from './preconditions.ts'
@@ -33,7 +33,7 @@ export async function resizeVdi(vdi: FileVDI, request: Request): Promise<void> {
 async function refuseActive(vdi: FileVDI): Promise<void> {
   const { context } = vdi.sr
   const smConfig = await context.xapi.vdiGetSmConfig(await context.xapi.vdiGetByUuid(vdi.uuid))
-  const { activeOn } = await hostActivity(context, { uuid: vdi.uuid, srRef: await vdi.sr.srRef(), smConfig })
+  const { activeOn } = await diskActivity(context, { uuid: vdi.uuid, srRef: await vdi.sr.srRef(), smConfig })
   if (activeOn.length > 0) {
     throw new SmError(
       'VDIInUse',
