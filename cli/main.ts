@@ -1,12 +1,13 @@
 import { CommanderError } from 'commander'
 import { explainFailure } from './explain.ts'
 import { Refused } from './failures.ts'
+import { Interrupted } from './interrupt.ts'
 import { buildProgram } from './program.ts'
 
 const FAILED = 1
 const WRONG_USAGE = 2
 
-/** Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
+/** Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 128 and more: interrupted. */
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWithReader()
   try {
@@ -16,6 +17,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     // Commander has said what it had to say; asking for help is no mistake.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE
     if (error instanceof Refused) return FAILED
+    if (error instanceof Interrupted) return error.exitCode
     return report(error)
   }
 }
@@ -30,7 +32,7 @@ async function report(error: unknown): Promise<number> {
 /** Who reads our output may have seen enough, as `head` does: that is no failure worth a message. */
 function endQuietlyWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(FAILED)
+    if (error.code === 'EPIPE') process.exit(FAILED)
+    // Whoever has written is told of it, too, and reports it.
   })
 }

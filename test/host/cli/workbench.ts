@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { unmountBelow } from '../../support/unmountBelow.ts'
 
-const program = fileURLToPath(new URL('../../../bin/sm', import.meta.url))
+export const program = fileURLToPath(new URL('../../../bin/sm', import.meta.url))
 const bundle = fileURLToPath(new URL('../../../dist/sm.cjs', import.meta.url))
 
 export interface Outcome {
