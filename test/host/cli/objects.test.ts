@@ -187,3 +187,11 @@ test('a scan tells what came and what went, and warns where all is gone', async 
   renameSync(elsewhere, file)
   expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/: 1 images in the database, 1 new\n$/)
 })
+
+test('a snapshot is shown with the name of its disk, or as one whose disk is gone', async () => {
+  const disk = await bench.ok('vdi-create', 'store', 'shown', '--size', '2MiB')
+  const snapshot = await bench.ok('vdi-snapshot', 'shown', 'of shown')
+  expect(await bench.ok('info', snapshot)).toMatch(new RegExp(`snapshot of +shown \\(${disk.slice(0, 8)}\\)`))
+  await bench.ok('vdi-destroy', disk)
+  expect(await bench.ok('info', snapshot)).toMatch(/snapshot of +a disk that is gone/)
+})
