@@ -4,7 +4,8 @@ import { Paths } from '../lib/os/paths.ts'
 import { makeSystem, type System } from '../lib/os/system.ts'
 import { SmError } from '../lib/smapi/SmError.ts'
 import { decodeMethodCall, encodeMethodResponse, isStruct } from '../lib/smapi/xmlrpc.ts'
-import { connectSmXapi, type SmXapi } from '../lib/xapi/SmXapi.ts'
+import { connectSmXapi } from '../lib/xapi/connectSmXapi.ts'
+import type { SmXapi } from '../lib/xapi/SmXapi.ts'
 import type { StringMap } from '../lib/xapi/XapiClient.ts'
 
 /** What a host plugin works with. */

@@ -6,7 +6,7 @@ import { makeSystem, type System } from '../lib/os/system.ts'
 import type { Request } from '../lib/smapi/Request.ts'
 import { chooseVhdUtil } from '../lib/vhd/chooseVhdUtil.ts'
 import { EmbeddedVhdUtil } from '../lib/vhd/EmbeddedVhdUtil.ts'
-import { connectSmXapi } from '../lib/xapi/SmXapi.ts'
+import { connectSmXapi } from '../lib/xapi/connectSmXapi.ts'
 import type { Context, VhdPlace } from './Context.ts'
 import { noCollector, SystemdCollector } from './gc.ts'
 

@@ -1,5 +1,5 @@
 import type { DiskImage } from '../../lib/vhd/DiskImage.ts'
-import type { OpenFile } from '../../lib/os/files.ts'
+import type { OpenFile } from '../../lib/os/OpenFile.ts'
 import { isZero } from '../../lib/disk/isZero.ts'
 import { COPY_BLOCK } from './source.ts'
 

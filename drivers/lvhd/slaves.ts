@@ -1,3 +1,4 @@
+import { nullRef } from '../../lib/xapi/SmXapi.ts'
 import { XapiError, type Ref, type StringMap } from '../../lib/xapi/XapiClient.ts'
 import type { Context } from '../Context.ts'
 
@@ -75,7 +76,8 @@ function multiArguments({ srUuid, vgName }: SlaveScope, actions: readonly SlaveA
 
 export async function isLive({ xapi, log }: Context, host: Ref): Promise<boolean> {
   try {
-    return await xapi.hostIsLive((await xapi.hostGetRecord(host)).metrics)
+    const { metrics } = await xapi.hostGetRecord(host)
+    return metrics === nullRef || (await xapi.hostIsLive(metrics))
   } catch (error) {
     if (error instanceof XapiError && error.code === 'HANDLE_INVALID') return false
     log.warn(`whether ${host} is up is not known: ${String(error)}`)

@@ -1,4 +1,5 @@
-import { Files, type OpenFile } from '../os/files.ts'
+import { Files } from '../os/files.ts'
+import type { OpenFile } from '../os/OpenFile.ts'
 
 /**
  * Files of a disk that is opened, whose volumes another host may have changed since this one last saw them: nothing that

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Lock } from '../lock/Lock.ts'
-import { isErrno, type OpenFile } from '../os/files.ts'
+import { isErrno } from '../os/files.ts'
+import type { OpenFile } from '../os/OpenFile.ts'
 import type { LvmDeps } from './Lvm.ts'
 import { volumeNamespace } from './names.ts'
 

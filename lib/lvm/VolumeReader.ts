@@ -1,4 +1,5 @@
-import type { Files, OpenFile } from '../os/files.ts'
+import type { Files } from '../os/files.ts'
+import type { OpenFile } from '../os/OpenFile.ts'
 import { errnoError } from '../os/effects.ts'
 import type { LogicalVolume, Segment } from './report.ts'
 

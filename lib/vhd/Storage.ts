@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs'
-import type { Files, OpenFile } from '../os/files.ts'
+import type { Files } from '../os/files.ts'
+import type { OpenFile } from '../os/OpenFile.ts'
 import { vhdError } from './errors.ts'
 import { SECTOR_SIZE } from './layout.ts'
 

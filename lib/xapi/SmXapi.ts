@@ -1,6 +1,8 @@
 import { toBoolean, toInteger, toMap, toRecords, toText, toTexts, toObject } from './normalise.ts'
 import {
+  epoch,
   hostRecord,
+  nullRef,
   pbdRecord,
   srRecord,
   vbdRecord,
@@ -11,18 +13,10 @@ import {
   type VbdRecord,
   type VdiRecord,
 } from './records.ts'
-import { connectXapi } from './XapiEndpoint.ts'
-import { SmError } from '../smapi/SmError.ts'
-import type { Effects } from '../os/effects.ts'
-import type { Paths } from '../os/paths.ts'
 import type { Ref, StringMap, XapiCaller, XapiValue } from './XapiClient.ts'
 
+export { epoch, nullRef } from './records.ts'
 export type { HostRecord, PbdRecord, SrRecord, VbdRecord, VdiRecord } from './records.ts'
-
-export const nullRef: Ref = 'OpaqueRef:NULL'
-
-/** The date XenAPI shows for "never". */
-export const epoch = '19700101T00:00:00Z'
 
 /** Arguments of `VDI.db_introduce`, by XenAPI's names; sizes in bytes. What is left out is empty, null or false. */
 export interface VdiIntroduction {
@@ -54,37 +48,6 @@ export interface XapiMessage {
   readonly className: 'SR' | 'VDI'
   readonly objectUuid: string
   readonly body: string
-}
-
-/** What a plugin call says about XenAPI (spec smapi 2.2: `session_ref`, `subtask_of`). */
-export interface SmRequest {
-  readonly sessionRef?: Ref | undefined
-  readonly subtaskOf?: Ref | undefined
-}
-
-export interface SmConnection {
-  readonly xapi: SmXapi
-  readonly close: () => Promise<void>
-}
-
-/**
- * The XenAPI of a plugin call, at `$SM_XAPI_URL` or the local xapi, with the session of the request, which stays
- * logged in. Without a session every call throws SmError APISession.
- */
-export function connectSmXapi(options: { request: SmRequest; paths: Paths; effects: Effects }): SmConnection {
-  const { request, paths, effects } = options
-  const endpoint = connectXapi(process.env['SM_XAPI_URL'], {
-    effects,
-    paths,
-    subtaskOf: request.subtaskOf,
-    originator: process.env['ORIGINATOR'],
-  })
-  const caller = request.sessionRef === undefined ? withoutSession : endpoint.session(request.sessionRef)
-  return { xapi: new SmXapi(caller), close: () => endpoint.close() }
-}
-
-const withoutSession: XapiCaller = {
-  call: method => Promise.reject(new SmError('APISession', `${method} without a session`)),
 }
 
 /**
@@ -144,61 +107,16 @@ export class SmXapi {
     await this.#caller.call('VDI.db_forget', vdi)
   }
 
-  /** Forgets a record without an SM session of its SR, as the garbage collector must. */
-  async vdiForget(vdi: Ref): Promise<void> {
-    await this.#caller.call('VDI.forget', vdi)
-  }
-
   async vdiGetUuid(vdi: Ref): Promise<string> {
     return this.#text('VDI.get_uuid', vdi)
-  }
-
-  async vdiGetSr(vdi: Ref): Promise<Ref> {
-    return this.#text('VDI.get_SR', vdi)
   }
 
   async vdiGetLocation(vdi: Ref): Promise<string> {
     return this.#text('VDI.get_location', vdi)
   }
 
-  async vdiGetNameLabel(vdi: Ref): Promise<string> {
-    return this.#text('VDI.get_name_label', vdi)
-  }
-
-  async vdiGetNameDescription(vdi: Ref): Promise<string> {
-    return this.#text('VDI.get_name_description', vdi)
-  }
-
-  async vdiGetType(vdi: Ref): Promise<string> {
-    return this.#text('VDI.get_type', vdi)
-  }
-
   async vdiGetIsASnapshot(vdi: Ref): Promise<boolean> {
     return this.#boolean('VDI.get_is_a_snapshot', vdi)
-  }
-
-  async vdiGetSnapshotOf(vdi: Ref): Promise<Ref> {
-    return this.#text('VDI.get_snapshot_of', vdi)
-  }
-
-  async vdiGetSnapshotTime(vdi: Ref): Promise<string> {
-    return this.#text('VDI.get_snapshot_time', vdi)
-  }
-
-  async vdiGetMetadataOfPool(vdi: Ref): Promise<Ref> {
-    return this.#text('VDI.get_metadata_of_pool', vdi)
-  }
-
-  async vdiGetOnBoot(vdi: Ref): Promise<string> {
-    return this.#text('VDI.get_on_boot', vdi)
-  }
-
-  async vdiGetAllowCaching(vdi: Ref): Promise<boolean> {
-    return this.#boolean('VDI.get_allow_caching', vdi)
-  }
-
-  async vdiGetReadOnly(vdi: Ref): Promise<boolean> {
-    return this.#boolean('VDI.get_read_only', vdi)
   }
 
   async vdiGetManaged(vdi: Ref): Promise<boolean> {
@@ -224,10 +142,6 @@ export class SmXapi {
 
   async vdiRemoveFromSmConfig(vdi: Ref, key: string): Promise<void> {
     await this.#caller.call('VDI.remove_from_sm_config', vdi, key)
-  }
-
-  async vdiGetOtherConfig(vdi: Ref): Promise<StringMap> {
-    return this.#map('VDI.get_other_config', vdi)
   }
 
   async vdiAddToOtherConfig(vdi: Ref, key: string, value: string): Promise<void> {
@@ -258,20 +172,8 @@ export class SmXapi {
     await this.#caller.call('VDI.set_cbt_enabled', vdi, value)
   }
 
-  async vdiSetIsASnapshot(vdi: Ref, value: boolean): Promise<void> {
-    await this.#caller.call('VDI.set_is_a_snapshot', vdi, value)
-  }
-
   async vdiSetSnapshotOf(vdi: Ref, value: Ref): Promise<void> {
     await this.#caller.call('VDI.set_snapshot_of', vdi, value)
-  }
-
-  async vdiSetSnapshotTime(vdi: Ref, value: string): Promise<void> {
-    await this.#caller.call('VDI.set_snapshot_time', vdi, value)
-  }
-
-  async vdiSetMetadataOfPool(vdi: Ref, value: Ref): Promise<void> {
-    await this.#caller.call('VDI.set_metadata_of_pool', vdi, value)
   }
 
   async srGetByUuid(uuid: string): Promise<Ref> {

@@ -1,6 +1,11 @@
 import { toBoolean, toInteger, toMap, toObject, toText, toTexts } from './normalise.ts'
 import type { Ref, StringMap } from './XapiClient.ts'
 
+export const nullRef: Ref = 'OpaqueRef:NULL'
+
+/** The date XenAPI shows for "never". */
+export const epoch = '19700101T00:00:00Z'
+
 /** Fields of records as SM uses them, under XenAPI's own names. Sizes are bytes, dates `YYYYMMDDTHH:MM:SSZ`. */
 export interface VdiRecord {
   readonly uuid: string
@@ -71,25 +76,25 @@ export function vdiRecord(value: unknown): VdiRecord {
   return {
     uuid: fields.text('uuid'),
     location: fields.text('location'),
-    name_label: fields.text('name_label'),
-    name_description: fields.text('name_description'),
+    name_label: fields.text('name_label', ''),
+    name_description: fields.text('name_description', ''),
     SR: fields.text('SR'),
-    type: fields.text('type'),
+    type: fields.text('type', 'user'),
     virtual_size: fields.integer('virtual_size'),
-    physical_utilisation: fields.integer('physical_utilisation'),
-    sharable: fields.boolean('sharable'),
-    read_only: fields.boolean('read_only'),
+    physical_utilisation: fields.integer('physical_utilisation', 0),
+    sharable: fields.boolean('sharable', false),
+    read_only: fields.boolean('read_only', false),
     managed: fields.boolean('managed'),
-    missing: fields.boolean('missing'),
-    is_a_snapshot: fields.boolean('is_a_snapshot'),
-    snapshot_of: fields.text('snapshot_of'),
-    snapshot_time: fields.text('snapshot_time'),
-    metadata_of_pool: fields.text('metadata_of_pool'),
-    on_boot: fields.text('on_boot'),
-    allow_caching: fields.boolean('allow_caching'),
-    cbt_enabled: fields.boolean('cbt_enabled'),
-    sm_config: fields.map('sm_config'),
-    other_config: fields.map('other_config'),
+    missing: fields.boolean('missing', false),
+    is_a_snapshot: fields.boolean('is_a_snapshot', false),
+    snapshot_of: fields.text('snapshot_of', nullRef),
+    snapshot_time: fields.text('snapshot_time', epoch),
+    metadata_of_pool: fields.text('metadata_of_pool', nullRef),
+    on_boot: fields.text('on_boot', 'persist'),
+    allow_caching: fields.boolean('allow_caching', false),
+    cbt_enabled: fields.boolean('cbt_enabled', false),
+    sm_config: fields.map('sm_config', {}),
+    other_config: fields.map('other_config', {}),
   }
 }
 
@@ -97,17 +102,17 @@ export function srRecord(value: unknown): SrRecord {
   const fields = new Fields('SR', value)
   return {
     uuid: fields.text('uuid'),
-    name_label: fields.text('name_label'),
-    name_description: fields.text('name_description'),
+    name_label: fields.text('name_label', ''),
+    name_description: fields.text('name_description', ''),
     type: fields.text('type'),
-    shared: fields.boolean('shared'),
-    PBDs: fields.texts('PBDs'),
-    VDIs: fields.texts('VDIs'),
-    virtual_allocation: fields.integer('virtual_allocation'),
-    physical_size: fields.integer('physical_size'),
-    physical_utilisation: fields.integer('physical_utilisation'),
-    sm_config: fields.map('sm_config'),
-    other_config: fields.map('other_config'),
+    shared: fields.boolean('shared', false),
+    PBDs: fields.texts('PBDs', []),
+    VDIs: fields.texts('VDIs', []),
+    virtual_allocation: fields.integer('virtual_allocation', 0),
+    physical_size: fields.integer('physical_size', 0),
+    physical_utilisation: fields.integer('physical_utilisation', 0),
+    sm_config: fields.map('sm_config', {}),
+    other_config: fields.map('other_config', {}),
   }
 }
 
@@ -119,7 +124,7 @@ export function pbdRecord(value: unknown): PbdRecord {
     SR: fields.text('SR'),
     device_config: fields.map('device_config'),
     currently_attached: fields.boolean('currently_attached'),
-    other_config: fields.map('other_config'),
+    other_config: fields.map('other_config', {}),
   }
 }
 
@@ -129,7 +134,7 @@ export function vbdRecord(value: unknown): VbdRecord {
     uuid: fields.text('uuid'),
     VM: fields.text('VM'),
     VDI: fields.text('VDI'),
-    mode: fields.text('mode'),
+    mode: fields.text('mode', 'RW'),
     currently_attached: fields.boolean('currently_attached'),
   }
 }
@@ -138,13 +143,17 @@ export function hostRecord(value: unknown): HostRecord {
   const fields = new Fields('host', value)
   return {
     uuid: fields.text('uuid'),
-    name_label: fields.text('name_label'),
-    enabled: fields.boolean('enabled'),
-    metrics: fields.text('metrics'),
-    other_config: fields.map('other_config'),
+    name_label: fields.text('name_label', ''),
+    enabled: fields.boolean('enabled', true),
+    metrics: fields.text('metrics', nullRef),
+    other_config: fields.map('other_config', {}),
   }
 }
 
+/**
+ * The fields of a record. Servers of other versions do not send all of them: where a value for its absence is given, that is the one
+ * xapi gives a field that nobody has set.
+ */
 class Fields {
   readonly #className: string
   readonly #values: Readonly<Record<string, unknown>>
@@ -154,23 +163,23 @@ class Fields {
     this.#values = toObject(value, `${className} record`)
   }
 
-  text(name: string): string {
-    return toText(this.#values[name], `${this.#className}.${name}`)
+  text(name: string, absent?: string): string {
+    return toText(this.#values[name] ?? absent, `${this.#className}.${name}`)
   }
 
-  texts(name: string): readonly string[] {
-    return toTexts(this.#values[name], `${this.#className}.${name}`)
+  texts(name: string, absent?: readonly string[]): readonly string[] {
+    return toTexts(this.#values[name] ?? absent, `${this.#className}.${name}`)
   }
 
-  boolean(name: string): boolean {
-    return toBoolean(this.#values[name], `${this.#className}.${name}`)
+  boolean(name: string, absent?: boolean): boolean {
+    return toBoolean(this.#values[name] ?? absent, `${this.#className}.${name}`)
   }
 
-  integer(name: string): number {
-    return toInteger(this.#values[name], `${this.#className}.${name}`)
+  integer(name: string, absent?: number): number {
+    return toInteger(this.#values[name] ?? absent, `${this.#className}.${name}`)
   }
 
-  map(name: string): StringMap {
-    return toMap(this.#values[name], `${this.#className}.${name}`)
+  map(name: string, absent?: StringMap): StringMap {
+    return toMap(this.#values[name] ?? absent, `${this.#className}.${name}`)
   }
 }

@@ -1,7 +1,8 @@
 import type { BigIntStats, Stats } from 'node:fs'
 import path from 'node:path'
 import type { Effects } from '../../lib/os/effects.ts'
-import { Files, type OpenFile } from '../../lib/os/files.ts'
+import { Files } from '../../lib/os/files.ts'
+import type { OpenFile } from '../../lib/os/OpenFile.ts'
 
 /** Files whose `/dev`, `/etc` and `/run` are folders of a test. */
 export class RootedFiles extends Files {

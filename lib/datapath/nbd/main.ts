@@ -1,4 +1,4 @@
-import type { OpenFile } from '../../os/files.ts'
+import type { OpenFile } from '../../os/OpenFile.ts'
 import { makeLogger } from '../../os/log.ts'
 import { tryLockFile } from '../../os/posix-lock.ts'
 import { makeSystem, type System } from '../../os/system.ts'

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
-import type { Files, OpenFile } from '../../os/files.ts'
+import type { Files } from '../../os/files.ts'
+import type { OpenFile } from '../../os/OpenFile.ts'
 import type { System } from '../../os/system.ts'
 
 /** How a program ended and what it said. */

@@ -3,7 +3,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
-import { Files, type OpenFile } from '../../../lib/os/files.ts'
+import { Files } from '../../../lib/os/files.ts'
+import type { OpenFile } from '../../../lib/os/OpenFile.ts'
 
 const MIB = 1024 * 1024
 const seen: string[] = []

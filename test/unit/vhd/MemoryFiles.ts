@@ -2,7 +2,8 @@ import path from 'node:path'
 import type { BigIntStats, Stats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { Effects, errnoError } from '../../../lib/os/effects.ts'
-import { Files, OpenFile } from '../../../lib/os/files.ts'
+import { Files } from '../../../lib/os/files.ts'
+import { OpenFile } from '../../../lib/os/OpenFile.ts'
 import { MemoryNode } from './MemoryNode.ts'
 
 /** What code under test asked of the files. */

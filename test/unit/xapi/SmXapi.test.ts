@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { Effects } from '../../../lib/os/effects.ts'
 import { Paths } from '../../../lib/os/paths.ts'
-import { connectSmXapi, SmXapi } from '../../../lib/xapi/SmXapi.ts'
+import { connectSmXapi } from '../../../lib/xapi/connectSmXapi.ts'
+import { SmXapi } from '../../../lib/xapi/SmXapi.ts'
 import { XapiTransportError, type XapiCaller, type XapiValue } from '../../../lib/xapi/XapiClient.ts'
 import { FakeEndpoint, jsonResult } from './fake-endpoint.ts'
 
@@ -44,6 +45,18 @@ describe('records', () => {
   test('have their sizes as numbers, whichever protocol they came by', async () => {
     const { xapi } = answering({ ...record, a_field_of_later: 1 })
     expect(await xapi.vdiGetRecord('v')).toEqual({ ...record, virtual_size: 1099511627776 })
+  })
+
+  test('of a server that does not send every field have what xapi gives a field that nobody has set', async () => {
+    const { uuid, location, SR, virtual_size, managed } = record
+    const { xapi } = answering({ uuid, location, SR, virtual_size, managed })
+    const unset = { name_label: '', physical_utilisation: 0, read_only: false, sm_config: {} }
+    expect(await xapi.vdiGetRecord('v')).toEqual({ ...record, ...unset, virtual_size: 1099511627776 })
+  })
+
+  test.each(['uuid', 'location', 'SR', 'virtual_size', 'managed'])('without %s are not accepted', async field => {
+    const { xapi } = answering(Object.fromEntries(Object.entries(record).filter(([name]) => name !== field)))
+    await expect(xapi.vdiGetRecord('v')).rejects.toThrow(XapiTransportError)
   })
 
   test.each([
