@@ -71,9 +71,6 @@ export abstract class FileFamilySR extends SR {
     this.path = context.paths.srMount(this.uuid)
   }
 
-  /** The value of xenstore's `storage-type` for disks of this SR. */
-  abstract readonly storageType: string
-
   /** What vdi_attach_from_config needs beyond device_config, because it runs without a XenAPI session (spec file-sr 9.7). */
   offlineConfig(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
     return Promise.resolve({})
