@@ -18,7 +18,7 @@ const BY_SM_CODE: ReadonlyMap<number, string> = new Map([
   [109, 'Destroy snapshots that are no longer needed, so that the chain becomes shorter.'],
   [
     61,
-    'For a new one the directory must be absent or empty, and its parent must exist. For one that was there before: is its disk mounted? Never make the directory anew: a scan of an empty one forgets every disk.',
+    'For a new one the directory must be absent or empty, its parent must exist, and what is there must be yours. For one that was there before: is its disk mounted? Never make the directory anew: a scan of an empty one forgets every disk.',
   ],
   [143, 'Newer and older parts are mixed: build again and retry.'],
   [447, 'Choose a name and a description without control characters.'],

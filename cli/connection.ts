@@ -6,6 +6,7 @@ import type { Ref, XapiCaller } from '../lib/xapi/XapiClient.ts'
 import type { XapiEndpoint } from '../lib/xapi/XapiEndpoint.ts'
 import { prepareEnvironment, type Environment } from './environment.ts'
 import { OperationError } from './failures.ts'
+import { finishing } from './interrupt.ts'
 
 /** A session on a toolstack, ours or another's. */
 export interface Connection {
@@ -37,14 +38,18 @@ const BUSY_POLL_MS = 50
 
 /**
  * Runs `body` with a session on the toolstack: the one of `$SM_XAPI_URL`, else one that listens on the local socket, else
- * one started in this process for the time being. Throws OperationError where another `sm` has the state for too long.
+ * one started in this process for the time being. Throws OperationError where another `sm` has the state for too long,
+ * Interrupted at the end where a signal came.
  */
 export async function withConnection<T>(body: (connection: Connection) => Promise<T>, remote: Remote = {}): Promise<T> {
   const environment = await prepareEnvironment()
   const server = await findServer(environment, remote)
-  return endingWith(
-    () => withSession(environment, { server, remote }, body),
-    () => server.close(),
+  // What has several steps, here or in the toolstack, must not end between them.
+  return finishing(() =>
+    endingWith(
+      () => withSession(environment, { server, remote }, body),
+      () => server.close(),
+    ),
   )
 }
 

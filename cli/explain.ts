@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util'
 import { OperationError, UsageError } from './failures.ts'
 import { adviceForSmCode, adviceForXapiCode } from './advice.ts'
 import { printable } from './format/text.ts'
@@ -64,10 +65,22 @@ async function explainXapiError(code: string, params: readonly string[]): Promis
   if (digits !== undefined) {
     const number = Number(digits)
     const name = (await smErrorName(number)) ?? 'SM error'
-    return failure(`${name} (${number}): ${params[1] ?? 'no description'}`, adviceForSmCode(number))
+    const description = params[1] ?? 'no description'
+    const errno = errnoIn(description)
+    const words = errno === undefined ? '' : ` That is ${errno.code}: ${errno.text}.`
+    const advice =
+      errno?.code === 'ENOSPC' || description.includes('ENOSPC') ? adviceForSmCode(44) : adviceForSmCode(number)
+    return failure(`${name} (${number}): ${description}${words}`, advice)
   }
   const said = params.filter(text => text !== '').join(', ')
   return failure(said === '' ? code : `${code}: ${said}`, adviceForXapiCode(code))
+}
+
+/** The error of the system that a detail of the protocol gives as a bare number. `mount` has exit codes of its own, from 32 on. */
+function errnoIn(description: string): { readonly code: string; readonly text: string } | undefined {
+  const number = Number(/\b(?:error|Errno is) (\d+)\]$/.exec(description)?.[1] ?? 0)
+  const [code, text] = getSystemErrorMap().get(-number) ?? []
+  return code === undefined || text === undefined || number === 32 ? undefined : { code, text }
 }
 
 function failure(message: string, advice: string | undefined): Explanation {

@@ -13,6 +13,11 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
+/** Columns of the terminal that standard output is, if it is one. */
+export function terminalWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined
+}
+
 /** A remark for people, on standard error, so that it is never taken for the result. */
 export function remark(text: string): void {
   process.stderr.write(`${text}\n`)

@@ -72,7 +72,7 @@ Environment:
   SM_VHD_UTIL  embedded, native or the path of a vhd-util; default embedded
   SM_DATAPATH  what serves open disks: nbd, tapdisk or the path of a tap-ctl; default nbd
 
-Exit codes: 0 done, 1 the operation failed, 2 the command line is wrong.
+Exit codes: 0 done, 1 the operation failed, 2 the command line is wrong, 130 interrupted (Ctrl-C).
 \`sm COMMAND --help\` shows options and examples.`
 
 /** The whole command line of `sm`. Parsing throws CommanderError for a wrong one instead of ending the process. */

@@ -10,7 +10,6 @@ import { probeDocument, type ProbeElement } from './probeXml.ts'
 
 /** An SR on an ext4 file system in a logical volume of this host's disks, `device_config:device` (spec file-sr 6.2). */
 export class EXTSR extends FileFamilySR {
-  override readonly storageType = 'ext'
   override readonly hasOwnFileSystem = true
   private readonly lvm = new Lvm(this.context, { master: this.context.request.isMaster })
 

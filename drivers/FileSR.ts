@@ -7,8 +7,6 @@ import { isMounted, mayMount } from './file/mount.ts'
 
 /** An SR in a directory of this host, `device_config:location` (spec file-sr 6.1). */
 export class FileSR extends FileFamilySR {
-  override readonly storageType = 'ext'
-
   /** @throws SmError ConfigLocationMissing, InvalidArg */
   override load(): Promise<void> {
     const { location } = this
@@ -45,24 +43,40 @@ export class FileSR extends FileFamilySR {
     if (await this.isAttached()) return
     if (mayMount()) await this.bindMount()
     else await this.linkLocation()
-    await this.context.system.files.changeMode(this.path, 0o700)
+    try {
+      await this.context.system.files.changeMode(this.path, 0o700)
+    } catch (error) {
+      await this.unmountAgain()
+      throw new SmError('FileSRCreate', `fail to mount FileSR. Errno is ${errnoOf(error)}`, { cause: error })
+    }
   }
 
   /** @throws SmError SRInUse */
   override async detach(): Promise<void> {
     if (!(await this.isAttached())) return
-    const { files, run } = this.context.system
     if (!(await this.context.gc.abort(this.uuid))) throw new SmError('SRInUse', 'the garbage collector is running')
     try {
-      if ((await files.lstat(this.path)).isSymbolicLink()) {
-        await files.unlink(this.path)
-      } else {
-        await run(['umount', this.path], { cwd: this.context.paths.srMountBase })
-        await files.removeDirectory(this.path)
-      }
+      await this.unmount()
     } catch (error) {
       throw new SmError('SRInUse', undefined, { cause: error })
     }
+  }
+
+  private async unmount(): Promise<void> {
+    const { files, run } = this.context.system
+    if ((await files.lstat(this.path)).isSymbolicLink()) {
+      await files.unlink(this.path)
+      return
+    }
+    await run(['umount', this.path], { cwd: this.context.paths.srMountBase })
+    await files.removeDirectory(this.path)
+  }
+
+  /** An attach that fails leaves nothing mounted: the next one would take it for done. */
+  private async unmountAgain(): Promise<void> {
+    await this.unmount().catch((error: unknown) => {
+      this.context.log.warn(`${this.path} is left mounted: ${String(error)}`)
+    })
   }
 
   private async requireEmptyLocation(): Promise<void> {

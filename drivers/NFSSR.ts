@@ -25,7 +25,6 @@ const MOUNTS: ReadonlySet<CommandName> = new Set<CommandName>([
 
 /** An SR in a directory of an NFS export, `device_config:server` and `serverpath` (spec file-sr 6.3). */
 export class NFSSR extends FileFamilySR {
-  override readonly storageType = 'nfs'
   override readonly hasOwnFileSystem = true
   override readonly isShared = true
 

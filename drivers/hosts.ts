@@ -1,5 +1,6 @@
 import { XapiError, type Ref, type StringMap } from '../lib/xapi/XapiClient.ts'
 import type { Context } from './Context.ts'
+import { isServedHere } from './datapath/isServedHere.ts'
 import { hostsOf } from './pause.ts'
 
 /** Which hosts have a disk open, by its `host_<ref>` keys. */
@@ -32,6 +33,24 @@ export async function hostActivity(
     }
   }
   return { activeOn, openOn, staleKeys }
+}
+
+/**
+ * As `hostActivity`, and whatever the record says, this host counts where it serves the disk: its key may be lost, or never
+ * have been there, as for a disk that is attached while xapi is not.
+ */
+export async function diskActivity(
+  context: Context,
+  vdi: { readonly uuid: string; readonly srRef: Ref; readonly smConfig: StringMap },
+): Promise<HostActivity> {
+  const activity = await hostActivity(context, vdi)
+  const here = context.request.hostRef ?? 'this host'
+  if (activity.openOn.includes(here) || !(await isServedHere(context, vdi.uuid))) return activity
+  return {
+    activeOn: [...new Set([...activity.activeOn, here])],
+    openOn: [...activity.openOn, here],
+    staleKeys: activity.staleKeys.filter(key => key !== `host_${here}`),
+  }
 }
 
 /** Those of the hosts that the pool has forgotten, and with them what they had open (spec datapath 5). */

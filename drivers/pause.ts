@@ -1,5 +1,6 @@
 import { XapiError, type Ref } from '../lib/xapi/XapiClient.ts'
 import type { Context } from './Context.ts'
+import { isServedHere } from './datapath/isServedHere.ts'
 
 /** A VDI by the names that pausing needs. */
 export interface PausableVdi {
@@ -13,7 +14,8 @@ const HOST_KEY = /^host_(.+)$/
 
 /**
  * Stops I/O to a VDI on every host that has it open and keeps all others from opening it (spec file-sr 16).
- * False, with nothing changed, where it is paused already or a host refuses. Where it throws, the VDI may be paused.
+ * False, with nothing changed, where it is paused already, a host refuses, or this one has it open and the record does not
+ * say so. Where it throws, the VDI may be paused.
  */
 export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<boolean> {
   const { xapi, log } = context
@@ -24,8 +26,15 @@ export async function pauseVdi(context: Context, vdi: PausableVdi): Promise<bool
     log.warn(`VDI ${vdi.uuid} is paused by someone else`)
     return false
   }
+  const hosts = hostsOf(await xapi.vdiGetSmConfig(vdi.ref))
+  if (!hosts.includes(context.request.hostRef ?? '') && (await isServedHere(context, vdi.uuid))) {
+    // As a disk that was attached while xapi was not there: nobody would resume it.
+    log.error(`VDI ${vdi.uuid} is open on this host, and its record does not say so`)
+    await xapi.vdiRemoveFromSmConfig(vdi.ref, PAUSED)
+    return false
+  }
   const done: Ref[] = []
-  for (const host of hostsOf(await xapi.vdiGetSmConfig(vdi.ref))) {
+  for (const host of hosts) {
     if (!(await callTapdisk(context, host, 'pause', vdi))) {
       // Also where it failed: it may have stopped serving before it did.
       for (const paused of [...done, host]) await callTapdisk(context, paused, 'unpause', vdi)

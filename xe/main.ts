@@ -1,12 +1,13 @@
 import { XapiError, XapiTransportError } from '../lib/xapi/XapiClient.ts'
 import { printable } from '../cli/format/text.ts'
 import { OperationError, UsageError } from '../cli/failures.ts'
+import { Interrupted } from '../cli/interrupt.ts'
 import { endWithoutOutput, print, remark } from '../cli/output.ts'
 import type { Command } from './Command.ts'
 import { parseCommandLine, type CommandLine } from './CommandLine.ts'
 import { XeError } from './failures.ts'
 
-/** Runs one command line, without the program's name. Returns the exit code: 0 done, 1 not. */
+/** Runs one command line, without the program's name. Returns the exit code: 0 done, 1 not, 128 and more: interrupted. */
 export async function main(argv: readonly string[]): Promise<number> {
   endWithoutOutput('xe')
   try {
@@ -17,6 +18,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (command === undefined) throw new XeError(`Unknown command: ${line.command}\nFor help, type 'xe help'`)
     return await run(command, line)
   } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode
     if (!(error instanceof XeError || error instanceof UsageError || error instanceof OperationError)) {
       if (!(error instanceof XapiTransportError)) throw error
       remark(`The server does not answer: ${printable(error.message)}`)

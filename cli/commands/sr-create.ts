@@ -53,10 +53,12 @@ async function createSr(connection: Connection, name: string | undefined, option
   const { allSrs } = await import('../records.ts')
   const sr = (await allSrs(connection)).find(found => found.ref === ref)
   if (sr === undefined) throw new OperationError('the storage repository was made, but is not in the database')
-  if (sr.pbd?.record.currently_attached !== true) {
-    remark(`note: it is made but not attached; sm pbd-plug ${sr.uuid} tells why`)
-  }
   await (options.json === true ? printJson(srJson(sr)) : print(`${sr.uuid}\n`))
+  if (sr.pbd !== undefined && !sr.pbd.record.currently_attached) {
+    remark(`it is made but not attached; when what follows is put right: sm pbd-plug ${sr.uuid}`)
+    // SR.create does not say why, this does.
+    await caller.call('PBD.plug', sr.pbd.ref)
+  }
 }
 
 function deviceConfig({ location, deviceConfig: given = {} }: Options): Record<string, string> {

@@ -4,7 +4,7 @@ import type { Connection } from '../connection.ts'
 import { formatDate } from '../format/date.ts'
 import { formatSize } from '../format/sizes.ts'
 import { renderTable, type Column } from '../format/table.ts'
-import { print, printJson, remark } from '../output.ts'
+import { print, printJson, remark, terminalWidth } from '../output.ts'
 import { allSrs, allVdis, findSr, kindOf, vdisOf, type Vdi } from '../records.ts'
 import { vdiJson } from '../shapes.ts'
 
@@ -22,7 +22,7 @@ interface Row {
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'UUID', value: ({ vdi }) => vdi.uuid },
-  { title: 'NAME', value: ({ vdi }) => vdi.nameLabel },
+  { title: 'NAME', value: ({ vdi }) => vdi.nameLabel, mayShrink: true },
   { title: 'KIND', value: ({ vdi }) => kindOf(vdi.record) },
   { title: 'SIZE', value: ({ vdi }) => formatSize(vdi.record.virtual_size), align: 'right' },
   { title: 'ON DISK', value: ({ vdi }) => formatSize(vdi.record.physical_utilisation), align: 'right' },
@@ -59,7 +59,7 @@ async function listVdis(connection: Connection, { sr, all, json }: Options): Pro
   const srNames = new Map((await allSrs(connection)).map(({ ref, nameLabel }) => [ref, nameLabel]))
   const names = new Map(found.map(vdi => [vdi.ref, vdi.nameLabel === '' ? vdi.uuid : vdi.nameLabel]))
   const row = (vdi: Vdi): Row => ({ vdi, srName: srNames.get(vdi.record.SR) ?? '', note: noteOn(vdi, names) })
-  await print(renderTable(COLUMNS, shown.map(row)))
+  await print(renderTable(COLUMNS, shown.map(row), terminalWidth()))
 }
 
 function noteOn({ record }: Vdi, names: ReadonlyMap<string, string>): string {

@@ -25,7 +25,7 @@ export async function copyIn(
   for await (const block of blocks) {
     if (read + block.length > disk.virtualSize) {
       throw new OperationError(`the input is larger than the disk, which has ${formatSize(disk.virtualSize)}`, [
-        'The disk holds the beginning of the input now. Grow it with sm vdi-resize and import again.',
+        'Make a larger disk, or grow this one with sm vdi-resize, and import again.',
       ])
     }
     if (await differs(disk, read, { block, isUsed: used.overlaps(read, block.length) })) {

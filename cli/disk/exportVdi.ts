@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { DiskImage } from '../../lib/vhd/DiskImage.ts'
 import type { System } from '../../lib/os/system.ts'
 import { connected } from '../command.ts'
@@ -5,6 +6,7 @@ import { prepareEnvironment } from '../environment.ts'
 import { OperationError, UsageError } from '../failures.ts'
 import { formatSize } from '../format/sizes.ts'
 import { Progress } from '../format/progress.ts'
+import { stopping } from '../interrupt.ts'
 import { printBytes, remark } from '../output.ts'
 import { nameOf } from '../resolve.ts'
 import { copyToFile, copyToStream } from './copyOut.ts'
@@ -25,13 +27,16 @@ export async function exportVdi(name: string, file: string | undefined, options:
   if (target !== undefined) await requireFree(system, target, options.force === true)
   const locked = await connected(connection => lockDisk(connection, name, 'export'))
   try {
-    await exportLocked(locked, target, options.progress === true)
+    await stopping(stop => exportLocked(locked, target, { ...options, stop }))
   } finally {
     await locked.release()
   }
 }
 
 async function requireFree({ files }: System, target: string, force: boolean): Promise<void> {
+  if (!(await files.exists(path.dirname(target)))) {
+    throw new OperationError(`there is no directory ${path.dirname(target)}`)
+  }
   if (!(await files.exists(target))) return
   if (!(await files.stat(target)).isFile()) {
     throw new OperationError(`${target} is not a regular file`, [
@@ -41,17 +46,28 @@ async function requireFree({ files }: System, target: string, force: boolean): P
   if (!force) throw new OperationError(`${target} exists already`, ['Choose another name, or replace it with --force.'])
 }
 
-async function exportLocked(locked: LockedDisk, target: string | undefined, force: boolean): Promise<void> {
+interface Run extends ExportOptions {
+  readonly stop: AbortSignal
+}
+
+async function exportLocked(locked: LockedDisk, target: string | undefined, { progress, stop }: Run): Promise<void> {
   const { openImage } = await import('../../lib/vhd/openImage.ts')
   const { system, file, directory, vdi } = locked
   const disk = await openImage(system.files, file, { boundary: directory })
   try {
+    const force = progress === true
     const bar = new Progress(process.stderr, { total: disk.virtualSize, label: 'exporting', force, now: system.now })
     const onProgress = (done: number): void => {
+      stop.throwIfAborted()
       bar.update(done)
     }
-    if (target === undefined) await copyToStream(disk, printBytes, onProgress)
-    else await writeFile(system, target, { disk, onProgress })
+    try {
+      if (target === undefined) await copyToStream(disk, printBytes, onProgress)
+      else await writeFile(system, target, { disk, onProgress })
+    } catch (error) {
+      bar.abandon()
+      throw error
+    }
     bar.finish(disk.virtualSize)
     if (target !== undefined) remark(`${nameOf(vdi)}: ${formatSize(disk.virtualSize)} exported to ${target}`)
   } finally {

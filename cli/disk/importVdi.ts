@@ -1,8 +1,11 @@
+import { setImmediate } from 'node:timers/promises'
 import { connected } from '../command.ts'
+import type { Connection } from '../connection.ts'
 import { prepareEnvironment } from '../environment.ts'
 import { OperationError, UsageError } from '../failures.ts'
 import { formatSize } from '../format/sizes.ts'
 import { Progress } from '../format/progress.ts'
+import { stopping } from '../interrupt.ts'
 import { print, printJson, remark } from '../output.ts'
 import { findSr, readVdi, type Vdi } from '../records.ts'
 import { nameOf } from '../resolve.ts'
@@ -24,75 +27,86 @@ export async function importVdi(name: string, file: string | undefined, options:
   if (options.size !== undefined && options.create === undefined) throw new UsageError('--size goes with --create')
   const { system } = await prepareEnvironment()
   const source = await openSource(system, file)
-  const made =
-    options.create === undefined ? undefined : await makeDisk(name, source, { ...options, sr: options.create })
-  const { vdi, copied } = await importOrRemove(made?.uuid ?? name, source, {
-    made,
-    progress: options.progress === true,
-  })
+  const { vdi, copied } = await stopping(stop => importOrRemove(name, source, { ...options, stop }))
   if (options.json === true)
     await printJson({ ...vdiJson(vdi), bytes_read: copied.read, bytes_written: copied.written })
   else {
-    if (made !== undefined) await print(`${vdi.uuid}\n`)
+    if (options.create !== undefined) await print(`${vdi.uuid}\n`)
     remark(`${nameOf(vdi)}: ${formatSize(copied.read)} read, ${formatSize(copied.written)} written`)
   }
 }
 
-async function makeDisk(name: string, source: Source, options: { sr: string; size?: number }): Promise<Vdi> {
-  const size = options.size ?? source.size
-  if (size === undefined) throw new UsageError(`the size of ${source.name} is not known: give --size`)
-  if (size < (source.size ?? 0)) throw tooLarge(source, size)
-  return connected(async connection => {
-    const sr = await findSr(connection, options.sr)
-    return createVdi(connection, sr, { nameLabel: name, nameDescription: '', size, smConfig: {} })
-  })
-}
-
-interface Run {
-  readonly made: Vdi | undefined
-  readonly progress: boolean
+interface Run extends ImportOptions {
+  readonly stop: AbortSignal
 }
 
 /** A disk that was made for an import that failed is of no use to anybody. */
-async function importOrRemove(
-  name: string,
-  source: Source,
-  { made, progress }: Run,
-): Promise<{ vdi: Vdi; copied: CopyResult }> {
+async function importOrRemove(name: string, source: Source, run: Run): Promise<{ vdi: Vdi; copied: CopyResult }> {
+  if (run.create === undefined) return importInto(name, source, run)
+  const wanted = { sr: run.create, name, size: sizeFor(source, run.size) }
+  const made: Vdi[] = []
   try {
-    return await importInto(name, source, progress)
+    await connected(async connection => made.push(await makeDisk(connection, wanted)))
+    return await importInto(made[0]?.uuid ?? name, source, run)
   } catch (error) {
-    if (made !== undefined) {
-      await connected(connection => connection.caller.call('VDI.destroy', made.ref))
-      remark(`the new disk ${nameOf(made)} was removed again`)
+    for (const disk of made) {
+      await connected(connection => connection.caller.call('VDI.destroy', disk.ref))
+      remark(`the new disk ${nameOf(disk)} was removed again`)
     }
     throw error
   }
 }
 
+function sizeFor(source: Source, wanted: number | undefined): number {
+  const size = wanted ?? source.size
+  if (size === undefined) throw new UsageError(`the size of ${source.name} is not known: give --size`)
+  if (size < (source.size ?? 0)) throw tooLarge(source, size)
+  return size
+}
+
+async function makeDisk(
+  connection: Connection,
+  { sr, name, size }: { sr: string; name: string; size: number },
+): Promise<Vdi> {
+  const wanted = { nameLabel: name, nameDescription: '', size, smConfig: {} }
+  return createVdi(connection, await findSr(connection, sr), wanted)
+}
+
 /** The session ends before the copy, so that other commands can work meanwhile. */
-async function importInto(name: string, source: Source, progress: boolean): Promise<{ vdi: Vdi; copied: CopyResult }> {
+async function importInto(name: string, source: Source, run: Run): Promise<{ vdi: Vdi; copied: CopyResult }> {
   const disk = await connected(connection => lockDisk(connection, name, 'import'))
-  const copied = await copyLocked(disk, source, progress)
+  const copied = await copyLocked(disk, source, run)
   return connected(async connection => {
     await connection.caller.call('SR.scan', disk.sr.ref)
     return { vdi: await readVdi(connection, disk.vdi.ref), copied }
   })
 }
 
-async function copyLocked(locked: LockedDisk, source: Source, force: boolean): Promise<CopyResult> {
+async function copyLocked(locked: LockedDisk, source: Source, { create, progress, stop }: Run): Promise<CopyResult> {
   const { openImage } = await import('../../lib/vhd/openImage.ts')
   const { system, file, directory, vdi } = locked
   try {
     if ((source.size ?? 0) > vdi.record.virtual_size) throw tooLarge(source, vdi.record.virtual_size)
     const disk = await openImage(system.files, file, { boundary: directory, write: true })
-    const bar = new Progress(process.stderr, { total: source.size, label: 'importing', force, now: system.now })
+    const bar = new Progress(process.stderr, {
+      total: source.size,
+      label: 'importing',
+      force: progress === true,
+      now: system.now,
+    })
     try {
-      const copied = await copyIn(disk, source.blocks(), done => {
+      const copied = await copyIn(disk, source.blocks(stop), done => {
         bar.update(done)
       })
+      // Ctrl-C ends a whole pipeline: a signal that came with the end of the input is seen only in the next turn.
+      await setImmediate()
+      stop.throwIfAborted()
       bar.finish(copied.read)
       return copied
+    } catch (error) {
+      bar.abandon()
+      if (create === undefined) remark(`only the beginning of ${source.name} has been written to ${nameOf(vdi)}`)
+      throw error
     } finally {
       await disk.close()
     }
@@ -102,8 +116,7 @@ async function copyLocked(locked: LockedDisk, source: Source, force: boolean): P
 }
 
 function tooLarge(source: Source, size: number): OperationError {
-  return new OperationError(
-    `${source.name} has ${formatSize(source.size ?? 0)}, more than the disk with ${formatSize(size)}`,
-    ['Grow the disk first (sm vdi-resize VDI SIZE), or make a larger one.'],
-  )
+  return new OperationError(`${source.name} has ${source.size ?? 0} bytes, more than the disk with ${size}`, [
+    'Grow the disk first (sm vdi-resize VDI SIZE), or make a larger one.',
+  ])
 }

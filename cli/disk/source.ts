@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { addAbortSignal } from 'node:stream'
 import { OperationError, UsageError } from '../failures.ts'
 import { isErrno } from '../../lib/os/files.ts'
 import type { System } from '../../lib/os/system.ts'
@@ -8,8 +9,8 @@ export interface Source {
   readonly name: string
   /** Bytes; undefined where only reading tells. */
   readonly size: number | undefined
-  /** The image in pieces of `COPY_BLOCK` bytes; only the last may be shorter. */
-  blocks(): AsyncIterable<Buffer>
+  /** The image in pieces of `COPY_BLOCK` bytes; only the last may be shorter. Throws AbortError once `stop` is aborted. */
+  blocks(stop: AbortSignal): AsyncIterable<Buffer>
 }
 
 /** Bytes that are copied at a time: one block of a VHD. */
@@ -26,7 +27,7 @@ export async function openSource({ files }: System, name: string | undefined): P
   const source = {
     name,
     size: stats.isFile() ? stats.size : undefined,
-    blocks: () => inBlocks(createReadStream(name, { highWaterMark: COPY_BLOCK })),
+    blocks: (stop: AbortSignal) => inBlocks(createReadStream(name, { highWaterMark: COPY_BLOCK, signal: stop })),
   }
   if (stats.isFile()) await refuseVhd(files, name)
   return source
@@ -34,7 +35,7 @@ export async function openSource({ files }: System, name: string | undefined): P
 
 function standardInput(): Source {
   if (process.stdin.isTTY) throw new UsageError('nothing is piped in: name a file, or … | sm vdi-import VDI')
-  return { name: 'standard input', size: undefined, blocks: () => inBlocks(process.stdin) }
+  return { name: 'standard input', size: undefined, blocks: stop => inBlocks(addAbortSignal(stop, process.stdin)) }
 }
 
 /** A VHD taken for a raw image would be a disk that no guest understands. */

@@ -48,6 +48,11 @@ export class Progress {
     if (this.#sink.isTTY === true) this.#sink.write('\n')
   }
 
+  /** Leaves what was last shown as it is: the copy failed. */
+  abandon(): void {
+    if (this.#sink.isTTY === true && this.#shown > -Infinity) this.#sink.write('\n')
+  }
+
   #show(done: number): void {
     if (this.#sink.isTTY === true) this.#sink.write(`\r\x1b[K${this.#line(done)}`)
     else if (this.#options.force) this.#sink.write(`${this.#line(done)}\n`)

@@ -21,6 +21,17 @@ export function displayWidth(text: string): number {
   return width
 }
 
+/** At most so many columns of a text; `…` stands for what is missing. */
+export function shorten(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text
+  let short = ''
+  for (const character of text) {
+    if (displayWidth(short + character) >= width) break
+    short += character
+  }
+  return `${short}…`
+}
+
 export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)))
 }

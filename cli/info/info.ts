@@ -4,7 +4,7 @@ import { formatDate } from '../format/date.ts'
 import { formatSize } from '../format/sizes.ts'
 import { renderFields } from '../format/table.ts'
 import { print, printJson } from '../output.ts'
-import { allSrs, findSr, findVdi, srOf, type Sr, type Vdi } from '../records.ts'
+import { allSrs, allVdis, findSr, findVdi, srOf, type Sr, type Vdi } from '../records.ts'
 import { nameOf } from '../resolve.ts'
 import { srJson, vdiJson } from '../shapes.ts'
 import { toObject, toText, toTexts } from '../../lib/xapi/normalise.ts'
@@ -113,7 +113,7 @@ async function vdiFields(connection: Connection, vdi: Vdi): Promise<[string, str
     ['name', record.name_label],
     ['description', record.name_description],
     ['kind', detail],
-    ...(record.is_a_snapshot ? [['snapshot of', record.snapshot_of] as [string, string]] : []),
+    ...(record.is_a_snapshot ? [['snapshot of', await originOf(connection, vdi)] as [string, string]] : []),
     ...(record.is_a_snapshot ? [['taken', formatDate(record.snapshot_time)] as [string, string]] : []),
     ['storage repository', nameOf(sr)],
     ['size', `${formatSize(record.virtual_size)} (${record.virtual_size} bytes)`],
@@ -122,6 +122,11 @@ async function vdiFields(connection: Connection, vdi: Vdi): Promise<[string, str
     ...keys,
     ...others,
   ]
+}
+
+async function originOf(connection: Connection, { record }: Vdi): Promise<string> {
+  const origin = (await allVdis(connection)).find(({ ref }) => ref === record.snapshot_of)
+  return origin === undefined ? 'a disk that is gone' : nameOf(origin)
 }
 
 function srFields(sr: Sr): [string, string][] {

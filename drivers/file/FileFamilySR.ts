@@ -71,9 +71,6 @@ export abstract class FileFamilySR extends SR {
     this.path = context.paths.srMount(this.uuid)
   }
 
-  /** The value of xenstore's `storage-type` for disks of this SR. */
-  abstract readonly storageType: string
-
   /** What vdi_attach_from_config needs beyond device_config, because it runs without a XenAPI session (spec file-sr 9.7). */
   offlineConfig(): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
     return Promise.resolve({})
@@ -174,7 +171,8 @@ export abstract class FileFamilySR extends SR {
 
   override async explainRevert(snapshotUuid: string, request: Request): Promise<RevertExplanation> {
     if (!(await this.isAttached())) throw new SmError('SRUnavailable', 'the SR is not attached')
-    for (const uuid of [snapshotUuid, ...request.args]) await refusePendingJournals(this, uuid)
+    await refusePendingJournals(this, snapshotUuid)
+    for (const uuid of request.args) await refusePendingJournals(this, uuid, { replaced: true })
     const snapshot = this.vdi(snapshotUuid)
     await snapshot.load()
     return explainRevert(snapshot, request)

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { CommandName } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
@@ -168,9 +169,13 @@ export class FileVDI extends VDI implements ActivatableVdi {
     return null
   }
 
-  /** @throws SmError VDIUnavailable for a base copy, which others depend on, and where there is no data */
+  /** @throws SmError VDIUnavailable for a base copy, which others depend on, for a link out of the SR, and where there is no data */
   async attachImage(writable: boolean): Promise<LocalImage> {
     await this.reload()
+    const { files } = this.sr.context.system
+    if (path.dirname(await files.realpath(this.path)) !== (await files.realpath(this.sr.path))) {
+      throw new SmError('VDIUnavailable', `the image of VDI ${this.uuid} is a link that leads out of the SR`)
+    }
     if (this.kind === 'cbtlog') throw new SmError('VDIUnavailable', `the data of VDI ${this.uuid} was destroyed`)
     if (writable && this.hidden) throw new SmError('VDIUnavailable', 'hidden VDI')
     return { path: this.path, type: this.kind === 'vhd' ? 'vhd' : 'aio', limit: { boundary: this.sr.path } }

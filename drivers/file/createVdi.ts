@@ -2,9 +2,10 @@ import { parseSize } from '../../lib/smapi/commands.ts'
 import { hasIllegalXmlChar } from '../../lib/smapi/labels.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
+import { roundVirtualSize } from '../../lib/vhd/virtualSize.ts'
 import type { VdiInfo } from '../VDI.ts'
 import type { FileKind, FileVDI } from './FileVDI.ts'
-import { MAX_VHD_SIZE, newVhdName, rawName, roundVirtualSize, unknownFormatOf, vhdName } from './layout.ts'
+import { newVhdName, rawName, unknownFormatOf, vhdName } from './layout.ts'
 import { requireMounted } from './preconditions.ts'
 import { forgetUuid } from './records.ts'
 
@@ -32,15 +33,17 @@ export async function createVdi(vdi: FileVDI, request: Request): Promise<VdiInfo
   await requireAbsent(vdi)
   const size = virtualSizeFor(vdi.kind, parseSize(request.args[0] ?? ''))
   const temporary = vdi.sr.file(vdi.kind === 'vhd' ? newVhdName(vdi.uuid) : `${rawName(vdi.uuid)}.new`)
+  let isIntroduced = false
   try {
     await buildImage(vdi, temporary, size)
     vdi.virtualSize = vdi.kind === 'vhd' ? await (await vdi.sr.vhdUtil()).virtualSize(temporary) : size
     vdi.physicalUtilisation = (await vdi.sr.context.system.files.stat(temporary)).size
     await introduceCreated(vdi, request)
+    isIntroduced = true
     await vdi.sr.context.system.files.rename(temporary, vdi.path)
     await vdi.sr.context.system.files.syncDirectory(vdi.sr.path)
   } catch (error) {
-    await takeBack(vdi, temporary)
+    await takeBack(vdi, temporary, isIntroduced)
     throw asCreateFailure(error)
   }
   try {
@@ -51,13 +54,16 @@ export async function createVdi(vdi: FileVDI, request: Request): Promise<VdiInfo
   return vdi.info()
 }
 
-/** Removes what a failed call made. What that fails to remove, recovery and the next scan do. */
-async function takeBack(vdi: FileVDI, temporary: string): Promise<void> {
+/**
+ * Removes what a failed call made: a record that could not be introduced may be that of another disk with this uuid. What
+ * that fails to remove, recovery and the next scan do.
+ */
+async function takeBack(vdi: FileVDI, temporary: string, isIntroduced: boolean): Promise<void> {
   const { files } = vdi.sr.context.system
   const steps = [
     () => files.unlinkIfPresent(temporary),
     () => files.unlinkIfPresent(vdi.path),
-    () => forgetUuid(vdi.sr, vdi.uuid),
+    ...(isIntroduced ? [() => forgetUuid(vdi.sr, vdi.uuid)] : []),
   ]
   for (const step of steps) {
     try {
@@ -90,9 +96,9 @@ async function requireAbsent(vdi: FileVDI): Promise<void> {
 }
 
 function virtualSizeFor(kind: FileKind, requested: number): number {
-  if (kind === 'raw') return requested
-  if (requested > MAX_VHD_SIZE) throw new SmError('VDISize', 'VDI size must be between 1 MB and 2088960 MB')
-  return roundVirtualSize(requested)
+  if (kind === 'vhd') return roundVirtualSize(requested)
+  if (requested < 0 || !Number.isSafeInteger(requested)) throw new SmError('VDISize', 'no file can have this size')
+  return requested
 }
 
 async function buildImage(vdi: FileVDI, temporary: string, size: number): Promise<void> {

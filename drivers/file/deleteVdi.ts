@@ -1,5 +1,5 @@
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { hostActivity } from '../hosts.ts'
+import { diskActivity } from '../hosts.ts'
 import { findVdi } from '../records.ts'
 import { readChildren } from './children.ts'
 import type { FileVDI } from './FileVDI.ts'
@@ -47,7 +47,7 @@ async function refuseOpen({ sr, uuid }: FileVDI): Promise<void> {
   const ref = await findVdi(context.xapi, uuid)
   if (ref === undefined) return
   const smConfig = await context.xapi.vdiGetSmConfig(ref)
-  const { openOn } = await hostActivity(context, { uuid, srRef: await sr.srRef(), smConfig })
+  const { openOn } = await diskActivity(context, { uuid, srRef: await sr.srRef(), smConfig })
   if (openOn.length > 0) throw new SmError('VDIInUse', `VDI ${uuid} is open on ${openOn.join(', ')}`)
 }
 

@@ -1,8 +1,5 @@
 /** Names in the directory of a file SR (spec file-sr 4). Pure: no file is touched here. */
 
-export const VHD_BLOCK = 2 * 1024 * 1024
-/** Bytes; 2040 GiB. */
-export const MAX_VHD_SIZE = 2_190_433_320_960
 /** Images in a chain, the root included. */
 export const MAX_CHAIN_DEPTH = 30
 
@@ -96,9 +93,4 @@ export function unknownFormatOf(names: readonly string[], uuid: string): string 
     if (match?.[1] === uuid && match[2] !== undefined && !KNOWN_EXTENSIONS.has(match[2])) return match[2]
   }
   return undefined
-}
-
-/** Virtual size as stored: at least 2 MiB and a multiple of it (spec file-sr 9.1). Bytes. */
-export function roundVirtualSize(bytes: number): number {
-  return Math.ceil(Math.max(bytes, VHD_BLOCK) / VHD_BLOCK) * VHD_BLOCK
 }

@@ -38,7 +38,10 @@ async function attempt(sr: FileFamilySR, vdi: string, step: () => Promise<void>)
   }
 }
 
-/** A temporary image whose disk has no other, or has a journal left, is never removed. */
+/**
+ * A temporary image whose disk has no other, or has a journal left, is never removed. One that cannot be, as on a
+ * read-only file system, is in nobody's way.
+ */
 async function removeTemporaries(sr: FileFamilySR): Promise<void> {
   const names = await sr.listNames()
   const { temporaries } = findLeftovers(names)
@@ -46,7 +49,12 @@ async function removeTemporaries(sr: FileFamilySR): Promise<void> {
   for (const name of temporaries) {
     const isNeeded = pending.some(uuid => name.includes(uuid))
     const isOnlyImage = name.endsWith('.vhd.revert') && !names.includes(name.slice(0, -'.revert'.length))
-    if (!isNeeded && !isOnlyImage) await sr.context.system.files.unlinkIfPresent(sr.file(name))
+    if (isNeeded || isOnlyImage) continue
+    try {
+      await sr.context.system.files.unlinkIfPresent(sr.file(name))
+    } catch (error) {
+      sr.context.log.error(`${name} is left over: ${String(error)}`)
+    }
   }
 }
 
@@ -77,10 +85,10 @@ async function isPoisoned(sr: FileFamilySR, image: string): Promise<boolean> {
   }
 }
 
-/** Uuids of all disks, bases included, that a pending journal concerns. */
-export async function pendingVdis(sr: FileFamilySR): Promise<Set<string>> {
+/** Uuids of all disks, bases included, that a pending journal concerns. `replaced`: a disk whose image is about to go. */
+export async function pendingVdis(sr: FileFamilySR, replaced?: string): Promise<Set<string>> {
   const { reverts, snapshots, resizes } = findLeftovers(await sr.listNames())
-  const concerned: (string | undefined)[] = [...reverts, ...snapshots, ...resizes]
+  const concerned: (string | undefined)[] = [...reverts, ...snapshots, ...resizes.filter(uuid => uuid !== replaced)]
   for (const target of reverts) {
     const record = await revertJournal(sr, target).read()
     concerned.push(record?.snapshot, record?.base)
@@ -93,10 +101,15 @@ export async function pendingVdis(sr: FileFamilySR): Promise<Set<string>> {
 }
 
 /**
- * Refuses to touch a disk whose interrupted operation only a scan on the master finishes.
+ * Refuses to touch a disk whose interrupted operation only a scan on the master finishes. `replaced`: its image is about
+ * to be replaced, which is what helps where its resize can be neither finished nor taken back.
  * @throws SmError SRUnavailable
  */
-export async function refusePendingJournals(sr: FileFamilySR, vdi: string): Promise<void> {
+export async function refusePendingJournals(
+  sr: FileFamilySR,
+  vdi: string,
+  { replaced = false }: { readonly replaced?: boolean } = {},
+): Promise<void> {
   if (!(await sr.isAttached())) return
-  if ((await pendingVdis(sr)).has(vdi)) throw new SmError('SRUnavailable', PENDING)
+  if ((await pendingVdis(sr, replaced ? vdi : undefined)).has(vdi)) throw new SmError('SRUnavailable', PENDING)
 }

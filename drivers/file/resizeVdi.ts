@@ -1,9 +1,10 @@
 import { parseSize } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'
 import { SmError } from '../../lib/smapi/SmError.ts'
-import { hostActivity } from '../hosts.ts'
+import { roundVirtualSize } from '../../lib/vhd/virtualSize.ts'
+import { diskActivity } from '../hosts.ts'
 import type { FileVDI } from './FileVDI.ts'
-import { MAX_VHD_SIZE, resizeJournalName, roundVirtualSize } from './layout.ts'
+import { resizeJournalName } from './layout.ts'
 import { refuseChangeTracking } from './preconditions.ts'
 import { correctRecord } from './updateVdi.ts'
 
@@ -18,7 +19,6 @@ export async function resizeVdi(vdi: FileVDI, request: Request): Promise<void> {
   const requested = parseSize(request.args[0] ?? '')
   if (requested < vdi.virtualSize) throw new SmError('VDISize', 'shrinking not allowed')
   if (requested === vdi.virtualSize) return
-  if (requested > MAX_VHD_SIZE) throw new SmError('VDISize', 'VDI size must be between 1 MB and 2088960 MB')
   const size = roundVirtualSize(requested)
   if (size === vdi.virtualSize) return
   refuseChangeTracking(vdi)
@@ -33,7 +33,7 @@ export async function resizeVdi(vdi: FileVDI, request: Request): Promise<void> {
 async function refuseActive(vdi: FileVDI): Promise<void> {
   const { context } = vdi.sr
   const smConfig = await context.xapi.vdiGetSmConfig(await context.xapi.vdiGetByUuid(vdi.uuid))
-  const { activeOn } = await hostActivity(context, { uuid: vdi.uuid, srRef: await vdi.sr.srRef(), smConfig })
+  const { activeOn } = await diskActivity(context, { uuid: vdi.uuid, srRef: await vdi.sr.srRef(), smConfig })
   if (activeOn.length > 0) {
     throw new SmError(
       'VDIInUse',

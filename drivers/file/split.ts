@@ -53,44 +53,47 @@ export async function splitLeaf(sr: FileFamilySR, split: Split, points: SplitPoi
 }
 
 /**
- * Takes back whatever part of a split was done, as far as nothing was built on it or opened since. Idempotent.
- * Returns whether the base is gone, so that the disk's file is again what it was before; a base that stays is hidden
- * where it has children.
+ * `undone`: the base is gone, the disk's file is again what it was before. `kept`: other images are built on the base,
+ * which is hidden. `foreign`: what has the base's name is not, or no longer, the base of a split.
  */
-export async function undoSplit(sr: FileFamilySR, split: Split): Promise<boolean> {
+export type UndoneSplit = 'undone' | 'kept' | 'foreign'
+
+/** Takes back whatever part of a split was done, as far as nothing was built on it or opened since. Idempotent. */
+export async function undoSplit(sr: FileFamilySR, split: Split): Promise<UndoneSplit> {
   const { files } = sr.context.system
   const { leaf, base, temporary } = paths(sr, split)
   const hasLeaf = await files.exists(leaf)
   if (hasLeaf) await files.unlinkIfPresent(temporary)
-  if (!(await files.exists(base))) return true
+  if (!(await files.exists(base))) return 'undone'
+  // A journal may be out of date: only what the file says of itself tells that it is the base.
+  if ((await inspectVhd(files, base, { backupFooter: true })).uuid !== split.baseVhd) return 'foreign'
   const childrenOf = await readChildren(sr)
   const children = childrenOf(split.base)
-  if (!hasLeaf) return children.length === 0 && restoreMissingLeaf(sr, split)
+  if (!hasLeaf && children.length === 0) return restoreMissingLeaf(sr, split)
   if (await isSameFile(sr, leaf, base)) {
-    if (children.length > 0) return false
+    if (children.length > 0) return 'kept'
     // rename(2) between two names of one file does nothing: the base's name has to be unlinked.
     await files.unlink(base)
     await files.syncDirectory(sr.path)
-    return true
+    return 'undone'
   }
+  if (children.length === 0) return 'foreign'
   const onlyChild = children.length === 1 && children[0] === split.leaf && childrenOf(split.leaf).length === 0
   if (onlyChild && (await isUntouched(sr, split)) && (await isClosed(sr, split.leaf))) {
     await restore(sr, base, leaf)
-    return true
+    return 'undone'
   }
-  if (children.length > 0) await (await sr.vhdUtil()).setHidden(base, true)
-  return false
+  await (await sr.vhdUtil()).setHidden(base, true)
+  return 'kept'
 }
 
 /** The name is free between two renames where there are no hard links; a disk that was deleted since stays away. */
-async function restoreMissingLeaf(sr: FileFamilySR, split: Split): Promise<boolean> {
-  const { files } = sr.context.system
+async function restoreMissingLeaf(sr: FileFamilySR, split: Split): Promise<UndoneSplit> {
   const { leaf, base, temporary } = paths(sr, split)
-  const image = await inspectVhd(files, base, { backupFooter: true })
-  if (image.uuid !== split.baseVhd || (await refOf(sr, split.leaf)) === undefined) return false
+  if ((await refOf(sr, split.leaf)) === undefined) return 'foreign'
   await restore(sr, base, leaf)
-  await files.unlinkIfPresent(temporary)
-  return true
+  await sr.context.system.files.unlinkIfPresent(temporary)
+  return 'undone'
 }
 
 async function restore(sr: FileFamilySR, base: string, leaf: string): Promise<void> {
@@ -100,16 +103,11 @@ async function restore(sr: FileFamilySR, base: string, leaf: string): Promise<vo
   await sr.context.system.files.syncDirectory(sr.path)
 }
 
-async function isUntouched(sr: FileFamilySR, { leaf, base, baseVhd }: Split): Promise<boolean> {
+async function isUntouched(sr: FileFamilySR, { leaf, base }: Split): Promise<boolean> {
   const { files } = sr.context.system
   const child = await inspectVhd(files, sr.file(vhdName(leaf)), { backupFooter: true })
   const parent = await inspectVhd(files, sr.file(vhdName(base)), { backupFooter: true })
-  return (
-    parent.uuid === baseVhd &&
-    child.parentUuid === parent.uuid &&
-    child.allocatedBlocks === 0 &&
-    child.virtualSize === parent.virtualSize
-  )
+  return child.parentUuid === parent.uuid && child.allocatedBlocks === 0 && child.virtualSize === parent.virtualSize
 }
 
 /** No host has the disk's file open: none has the disk at all, or all have it paused. */

@@ -1,5 +1,6 @@
 import { volumeOf, type VdiType } from '../../lib/lvhd/names.ts'
-import { fullVhdVolumeSize, rawVolumeSize, ROOM_FOR, roundVirtualSize, THIN_VOLUME } from '../../lib/lvhd/sizes.ts'
+import { fullVhdVolumeSize, rawVolumeSize, ROOM_FOR, THIN_VOLUME } from '../../lib/lvhd/sizes.ts'
+import { roundVirtualSize } from '../../lib/vhd/virtualSize.ts'
 import { isLvmError } from '../../lib/lvm/LvmError.ts'
 import { parseCreateArguments, parseSize } from '../../lib/smapi/commands.ts'
 import { hasIllegalXmlChar } from '../../lib/smapi/labels.ts'
@@ -40,12 +41,14 @@ export async function createVdi(vdi: LvhdVDI, request: Request): Promise<VdiInfo
   if (!(await sr.isLegacy()) && !(await sr.metadata.hasRoom()))
     throw new SmError('MetadataError', 'no room for another VDI')
   const volume = volumeOf(disk.type, vdi.uuid)
+  let isIntroduced = false
   try {
     await build(vdi, disk)
     await introduceCreated(vdi, request, disk)
+    isIntroduced = true
     await sr.group.rename(unfinishedVolume(vdi.uuid), volume)
   } catch (error) {
-    await takeBack(vdi)
+    await takeBack(vdi, isIntroduced)
     throw asCreateFailure(error)
   }
   await afterwards(vdi, 'its metadata entry', () => addEntry(vdi, request))
@@ -142,8 +145,11 @@ async function uuidOf(vdi: LvhdVDI, origin: string): Promise<string> {
   return origin === 'OpaqueRef:NULL' ? '' : vdi.sr.context.xapi.vdiGetUuid(origin)
 }
 
-/** Removes what a failed call made. What that fails to remove, recovery and the next scan do. */
-async function takeBack(vdi: LvhdVDI): Promise<void> {
+/**
+ * Removes what a failed call made: a record that could not be introduced may be that of another disk with this uuid. What
+ * that fails to remove, recovery and the next scan do.
+ */
+async function takeBack(vdi: LvhdVDI, isIntroduced: boolean): Promise<void> {
   const { group, context } = vdi.sr
   const names = [unfinishedVolume(vdi.uuid), volumeOf('vhd', vdi.uuid), volumeOf('aio', vdi.uuid)]
   await afterwards(vdi, 'removing its volume', async () => {
@@ -151,7 +157,7 @@ async function takeBack(vdi: LvhdVDI): Promise<void> {
     const { volumes } = await group.report()
     for (const name of names) if (volumes.has(name)) await group.remove(name)
   })
-  await afterwards(vdi, 'forgetting its record', () => forgetVdi(context.xapi, vdi.uuid))
+  if (isIntroduced) await afterwards(vdi, 'forgetting its record', () => forgetVdi(context.xapi, vdi.uuid))
 }
 
 async function afterwards(vdi: LvhdVDI, what: string, step: () => Promise<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
-import { rawVolumeSize, roundVirtualSize } from '../../lib/lvhd/sizes.ts'
+import { rawVolumeSize } from '../../lib/lvhd/sizes.ts'
+import { roundVirtualSize } from '../../lib/vhd/virtualSize.ts'
 import { isLvmError } from '../../lib/lvm/LvmError.ts'
 import { parseSize } from '../../lib/smapi/commands.ts'
 import type { Request } from '../../lib/smapi/Request.ts'

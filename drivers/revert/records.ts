@@ -17,6 +17,8 @@ export interface TargetImage {
   readonly parent: string | undefined
   /** Nothing was written to it since. */
   readonly isEmpty: boolean
+  /** Whether it has a log of its changed blocks; left as it is where that is not said. */
+  readonly hasChangeLog?: boolean
 }
 
 const CONTENT_ID = 'content_id'
@@ -55,6 +57,10 @@ export async function correctTargetRecord(
       const { physicalUtilisation } = image
       if (record.physical_utilisation !== physicalUtilisation)
         await xapi.vdiSetPhysicalUtilisation(ref, physicalUtilisation)
+    },
+    async () => {
+      const { hasChangeLog = record.cbt_enabled } = image
+      if (record.cbt_enabled !== hasChangeLog) await xapi.vdiSetCbtEnabled(ref, hasChangeLog)
     },
     () => dropCollectorKeys(xapi, { ref, smConfig }, options),
     () => followSnapshot(xapi, disks.snapshot, { ref, record, image }),

@@ -4,6 +4,9 @@ import { isErrno, type Files } from '../os/files.ts'
 /** Far more than any record of ours takes, bytes. */
 const MAX_JOURNAL = 64 * 1024
 
+/** No name, or what has it is a directory, a pipe, a device or a socket. */
+const NO_FILE = ['ENOENT', 'EISDIR', 'EINVAL', 'ENXIO']
+
 /**
  * A journal that is one small file: one line of JSON, created and replaced so that a power cut leaves the old record or
  * the new one (spec file-sr 22.4). An absent or empty file, or one that holds no record of ours, says that nothing was
@@ -27,10 +30,10 @@ export class JournalFile<T> {
 
   async read(): Promise<T | undefined> {
     try {
-      const text = await this.#files.using(this.#files.openRead(this.path), file => file.read(0, MAX_JOURNAL))
+      const text = await this.#files.using(this.#files.openRegular(this.path), file => file.read(0, MAX_JOURNAL))
       return this.#parse(JSON.parse(text.toString('utf8')) as unknown)
     } catch (error) {
-      if (error instanceof SyntaxError || isErrno(error, 'ENOENT') || isErrno(error, 'EISDIR')) return undefined
+      if (error instanceof SyntaxError || NO_FILE.some(code => isErrno(error, code))) return undefined
       throw error
     }
   }

@@ -1,4 +1,4 @@
-import { SmError } from '../smapi/SmError.ts'
+import { roundVirtualSize } from '../vhd/virtualSize.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -11,9 +11,6 @@ const VHD_BLOCK = 2 * MIB
 export const EXTENT = 4 * MIB
 /** Virtual size that the tables of every VHD have room for, bytes: `create -S`. */
 export const ROOM_FOR = 2 * KIB * GIB
-export const MIN_VHD = VHD_BLOCK
-/** Bytes. */
-export const MAX_VHD = 2040 * GIB
 /** Size of a journal, of the metadata volume and of a CBT log, bytes. */
 export const SMALL_VOLUME = EXTENT
 /**
@@ -51,14 +48,6 @@ export function fullVhdVolumeSize(virtualSize: number): number {
 
 /** Size of the volume of an empty leaf ("deflated"): 8 MiB. */
 export const THIN_VOLUME = volumeSize(overheadEmpty(ROOM_FOR))
-
-/** Virtual size that a VDI of this requested size gets, VHD or raw. @throws SmError VDISize (79) */
-export function roundVirtualSize(requested: number): number {
-  if (!(requested >= 0 && requested <= MAX_VHD)) {
-    throw new SmError('VDISize', 'VDI size must be between 1 MB and 2088960 MB')
-  }
-  return roundUp(VHD_BLOCK, Math.max(requested, MIN_VHD))
-}
 
 /** Size of the volume of a raw VDI, which is its virtual size too. @throws SmError VDISize (79) */
 export function rawVolumeSize(requested: number): number {

@@ -23,11 +23,13 @@ export interface CreateArguments {
   readonly readOnly: boolean
 }
 
-/** A size in bytes, decimal. Throws InvalidArg (1) unless it is a non-negative integer that a number holds exactly. */
+/**
+ * A size in bytes, decimal. Which sizes are possible is for the driver to say, with its own code (spec file-sr 9.1, lvhd 6):
+ * one below zero comes as it is, one that no number holds exactly as one near it. Throws InvalidArg (1) for other texts.
+ */
 export function parseSize(text: string | undefined, name = 'size'): number {
-  const size = text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : NaN
-  if (!Number.isSafeInteger(size)) throw new SmError('InvalidArg', `${name}: not a size in bytes`)
-  return size
+  if (text === undefined || !/^-?\d{1,100}$/.test(text)) throw new SmError('InvalidArg', `${name}: not a size in bytes`)
+  return Number(text)
 }
 
 /** `true` or `false`. Throws InvalidArg (1) for anything else. */

@@ -1,6 +1,6 @@
 import type { Files } from '../os/files.ts'
 import { asVhdError } from './errors.ts'
-import { DISK_TYPES } from './layout.ts'
+import { bitmapBytes, DISK_TYPES, SECTOR_SIZE } from './layout.ts'
 import { ZERO_UUID } from './uuid.ts'
 import { type FooterUsed, usingVhd, type VhdImage } from './VhdImage.ts'
 
@@ -18,6 +18,8 @@ export interface VhdIdentity {
   readonly virtualSize: number
   readonly hidden: boolean
   readonly allocatedBlocks: number
+  /** Where the bitmap of its last block ends, 0 without blocks: a file that ends before cannot be read (spec vhd 2.7). */
+  readonly endOfBitmaps: number
   /** 0 for a fixed disk. */
   readonly maxBatEntries: number
   /** Which footer was believed. */
@@ -41,6 +43,7 @@ export async function identify(image: VhdImage): Promise<VhdIdentity> {
   const { footer } = image
   const header = image.isDifferencing ? image.header : undefined
   const parentRaw = header?.parentUuid === ZERO_UUID
+  const blocks = image.isFixed ? { count: 0, endOfBitmaps: 0 } : await readBlocks(image)
   return {
     uuid: footer.uuid,
     parentUuid: parentRaw ? undefined : header?.parentUuid,
@@ -49,10 +52,20 @@ export async function identify(image: VhdImage): Promise<VhdIdentity> {
     type: typeName(footer.type),
     virtualSize: image.virtualSize,
     hidden: footer.hidden !== 0,
-    allocatedBlocks: image.isFixed ? 0 : (await image.readTable()).allocatedCount(),
+    allocatedBlocks: blocks.count,
+    endOfBitmaps: blocks.endOfBitmaps,
     maxBatEntries: image.isFixed ? 0 : image.header.maxEntries,
     footer: image.footerUsed,
   }
+}
+
+async function readBlocks(image: VhdImage): Promise<{ count: number; endOfBitmaps: number }> {
+  let [count, last] = [0, 0]
+  for (const { sector } of (await image.readTable()).allocated()) {
+    count += 1
+    last = Math.max(last, sector)
+  }
+  return { count, endOfBitmaps: count === 0 ? 0 : last * SECTOR_SIZE + bitmapBytes(image.header.blockSize) }
 }
 
 function typeName(type: number): VhdIdentity['type'] {

@@ -124,12 +124,37 @@ export function describeContract(open: () => Promise<AnyWorld>, family: Family =
     test.each([
       ['vdi_resize beyond the format', 'vdi_resize', ['2199023255552000'], 79],
       ['vdi_resize to less', 'vdi_resize', ['2097152'], 79],
+      ['vdi_resize to less than nothing', 'vdi_resize', ['-1'], 79],
       ['vdi_resize_online', 'vdi_resize_online', ['8388608'], 38],
       ['vdi_revert without a target', 'vdi_revert', [], 1],
       ['vdi_revert to nothing', 'vdi_revert', ['OpaqueRef:NULL'], 1],
       ['vdi_enable_cbt', 'vdi_enable_cbt', [], 38],
     ])('%s', async (_what, command, args, code) => {
       expect((await world.fault(command, disk, { args })).code).toBe(code)
+    })
+
+    test.each([
+      ['-1', {}],
+      ['2190433320961', {}],
+      ['99999999999999999999', {}],
+      ['-1', { type: 'raw' }],
+      ['99999999999999999999', { type: 'raw' }],
+    ])('vdi_create of %s bytes %o makes nothing (79)', async (size, vdi_sm_config) => {
+      const before = [await world.names(), await world.records()]
+      expect((await world.fault('vdi_create', undefined, { args: [size], vdi_sm_config })).code).toBe(79)
+      expect([await world.names(), await world.records()]).toEqual(before)
+    })
+
+    test('vdi_create with the uuid of a record that is there leaves that as it is', async () => {
+      const lost = await world.createVdi('lost', 2)
+      await world.putFile(`${lost.uuid}.vhd`, undefined)
+      const before = await world.names()
+      const record = await world.record(lost)
+      const { message } = await world.fault('vdi_create', undefined, { args: ['2097152'], vdi_uuid: lost.uuid })
+      expect(message).toContain('LOCATION_NOT_UNIQUE')
+      expect(await world.record(lost)).toEqual(record)
+      expect(await world.names()).toEqual(before)
+      await world.scan()
     })
 
     test('a scan with a broken image forgets nothing', async () => {

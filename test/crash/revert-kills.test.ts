@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runInAgent } from '../lab/agent/runInAgent.ts'
 import { World } from '../support/World.ts'
 import { survivesKilledRecovery, survivesKills } from './harness.ts'
-import { rootSnapshot, scenarioOf, untouchedSnapshot, withoutHardLinks, writtenSnapshot } from './settings.ts'
+import {
+  rootSnapshot,
+  scenarioOf,
+  unrelatedSnapshot,
+  untouchedSnapshot,
+  visibleBacking,
+  withoutHardLinks,
+  writtenSnapshot,
+} from './settings.ts'
 
 const LONG = 1_200_000
 
@@ -17,6 +25,8 @@ describe('a revert that is killed before each of its effects', () => {
 
   test.each([
     ['relinking', untouchedSnapshot, 15],
+    ['relinking to another tree', unrelatedSnapshot, 15],
+    ['relinking to a base copy that is still visible', visibleBacking, 20],
     ['splitting a snapshot with data', writtenSnapshot, 25],
     ['splitting a snapshot that is the root of another tree', rootSnapshot, 25],
     ['splitting without hard links', withoutHardLinks, 25],

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { EmbeddedVhdUtil } from '../../lib/vhd/EmbeddedVhdUtil.ts'
 import type { Disk, World } from '../support/World.ts'
 import type { Scenario } from './harness.ts'
 
@@ -8,6 +9,8 @@ export interface Setting {
   readonly world: World
   readonly disk: Disk
   readonly snapshot: Disk
+  /** A base copy with a managed record, which a revert makes unmanaged. */
+  readonly backing?: string
 }
 
 /** As `writtenSnapshot`, on a file system without hard links. */
@@ -16,7 +19,7 @@ export async function withoutHardLinks(world: World): Promise<Setting> {
   return writtenSnapshot(world)
 }
 
-export async function scenarioOf({ world, disk, snapshot }: Setting): Promise<Scenario> {
+export async function scenarioOf({ world, disk, snapshot, backing }: Setting): Promise<Scenario> {
   const other = await world.createVdi('bystander', 4)
   await world.write(other, 9, 0, 1)
   const branch = await world.clone(other)
@@ -30,7 +33,8 @@ export async function scenarioOf({ world, disk, snapshot }: Setting): Promise<Sc
     [branch.uuid, [await world.content(branch.uuid)]],
   ])
   const disks = [...(await world.records()).values()].filter(record => record.managed).length
-  return { world, act: () => world.revert(snapshot), allowed, disks: [disks, disks] }
+  const after = backing === undefined ? disks : disks - 1
+  return { world, act: () => world.revert(snapshot), allowed, disks: [disks, after] }
 }
 
 /** The usual case: the snapshot was never written to, the disk was, and grew. */
@@ -57,4 +61,26 @@ export async function rootSnapshot(world: World): Promise<Setting> {
   const snapshot = await world.createVdi('snapshot', 4)
   await world.write(snapshot, 5, 0, 3)
   return { world, disk, snapshot: await world.declareSnapshot(snapshot, disk) }
+}
+
+/** The snapshot, untouched, belongs to another tree, and is larger than the disk. */
+export async function unrelatedSnapshot(world: World): Promise<Setting> {
+  const { disk: elsewhere, snapshot } = await untouchedSnapshot(world)
+  const disk = await world.createVdi('disk', 2)
+  await world.write(disk, 6, 0, 2)
+  await world.call('VDI.destroy', elsewhere.ref)
+  return { world, disk, snapshot: await world.declareSnapshot(snapshot, disk) }
+}
+
+/** An interrupted snapshot of another implementation left the base copy visible, and a scan has introduced it as a disk. */
+export async function visibleBacking(world: World): Promise<Setting> {
+  const { disk, snapshot } = await untouchedSnapshot(world)
+  const backing = (await world.record(snapshot)).sm_config['vhd-parent'] ?? ''
+  await new EmbeddedVhdUtil(world.system, { boundary: world.location }).setHidden(world.vhd(backing), false)
+  await world.loseRecords()
+  await world.scan()
+  const found = [...(await world.records())].map(([ref, { uuid }]) => ({ ref, uuid }))
+  const [newDisk, newSnapshot] = [disk, snapshot].map(old => found.find(({ uuid }) => uuid === old.uuid) ?? old)
+  if (newDisk === undefined || newSnapshot === undefined) throw new Error('two disks were introduced')
+  return { world, disk: newDisk, snapshot: await world.declareSnapshot(newSnapshot, newDisk), backing }
 }

@@ -37,10 +37,6 @@ export class Report {
     )
   }
 
-  note(text: string): void {
-    this.line(`  ${this.colours.dim(text)}`)
-  }
-
   line(text: string): void {
     process.stdout.write(`${text}\n`)
   }

@@ -104,5 +104,5 @@ async function revert(
 async function showTree({ connection, report, sr }: Scene): Promise<void> {
   const tree = await readTree(connection, sr)
   const style = { ascii: !isUnicodeLocale(process.env), ...report.colours }
-  report.line(`\n${drawTree(tree, style).replace(/^/gm, '  ').trimEnd()}`)
+  report.line(drawTree(tree, style).replace(/^/gm, '  ').trimEnd())
 }

@@ -36,7 +36,9 @@ type Identity = Readonly<Record<'uuid' | 'reference' | 'location' | 'drive' | 'V
 interface Result {
   readonly before: Identity
   readonly after: Identity
-  readonly took: number
+  /** Milliseconds. */
+  readonly snapshotTook: number
+  readonly revertTook: number
   /** Whether the snapshot's disk is a snapshot of the disk that the VM has now. */
   readonly isLinked: boolean
 }
@@ -49,7 +51,7 @@ export async function vmScenes(stage: Stage, report: Report): Promise<void> {
     async connection => {
       const columns = [inPlace(stage), byClone(stage)]
       const results: Result[] = []
-      for (const column of columns) results.push(await revertMachine(connection, report, column))
+      for (const column of columns) results.push(await revertMachine(connection, column))
       const [first, second] = results
       if (first === undefined || second === undefined) throw new Error('two columns are compared')
       showTable(report, columns, [first, second])
@@ -90,22 +92,24 @@ function byClone({ paths }: Stage): Column {
   }
 }
 
-async function revertMachine(connection: Connection, report: Report, column: Column): Promise<Result> {
+async function revertMachine(connection: Connection, column: Column): Promise<Result> {
   const { caller } = connection
   const machine = await makeMachine(connection, column)
   await column.write(machine, 'A')
   const before = await identify(machine, column)
-  const snapshot = await report.step(`VM.snapshot on ${column.title}`, () =>
-    caller.call('VM.snapshot', machine.vm, 'before the update'),
-  )
+  const [snapshot, snapshotTook] = await timed(() => caller.call('VM.snapshot', machine.vm, 'before the update'))
   await column.write(machine, 'B')
-  const started = performance.now()
-  await report.step(`VM.revert on ${column.title}`, () => caller.call('VM.revert', String(snapshot)))
-  const took = performance.now() - started
+  const [, revertTook] = await timed(() => caller.call('VM.revert', String(snapshot)))
   const snapped = await diskOf(connection, String(snapshot))
   const original = await caller.call('VDI.get_snapshot_of', snapped.reference)
   const after = await identify(machine, column)
-  return { before, after, took, isLinked: original === after.reference }
+  return { before, after, snapshotTook, revertTook, isLinked: original === after.reference }
+}
+
+/** The result, and the milliseconds it took. */
+async function timed<T>(body: () => Promise<T>): Promise<[T, number]> {
+  const started = performance.now()
+  return [await body(), performance.now() - started]
 }
 
 async function makeMachine(connection: Connection, { title, type, deviceConfig }: Column): Promise<Machine> {
@@ -136,41 +140,26 @@ async function identify(machine: Machine, column: Column): Promise<Identity> {
 
 function showTable(report: Report, columns: readonly Column[], results: readonly [Result, Result]): void {
   const { bold, green, yellow } = report.colours
-  const row = (name: string, cells: readonly string[]) => `  ${padEnd(name, 24)}${cells.join('')}`.trimEnd()
+  const row = (name: string, cells: readonly string[]) => {
+    report.line(`  ${padEnd(name, 24)}${cells.join('')}`.trimEnd())
+  }
   const cell = (text: string, paint: (text: string) => string = same) => paint(padEnd(text, columnWidth))
-  report.line(
-    `\n${row(
-      '',
-      columns.map(({ title }) => cell(title, bold)),
-    )}`,
+  const each = (name: string, shown: (result: Result) => string) => {
+    row(name, results.map(shown))
+  }
+  row(
+    '',
+    columns.map(({ title }) => cell(title, bold)),
   )
-  report.line(
-    row(
-      'content',
-      results.map(({ before, after }) => contentCell(before.content === after.content)),
-    ),
+  each('VM.snapshot took', ({ snapshotTook }) => cell(formatDuration(snapshotTook)))
+  each('VM.revert took', ({ revertTook }) => cell(formatDuration(revertTook)))
+  each('content', ({ before, after }) =>
+    before.content === after.content ? cell('as at the snapshot', green) : cell('NOT as at the snapshot', yellow),
   )
-  for (const part of ['uuid', 'reference', 'location', 'drive'] as const) {
-    const cells = results.map(({ before, after }) =>
+  for (const part of ['uuid', 'reference', 'drive'] as const) {
+    each(part === 'drive' ? 'drive of the VM (VBD)' : `disk ${part}`, ({ before, after }) =>
       before[part] === after[part] ? cell('stayed', green) : cell('changed', yellow),
     )
-    report.line(row(part === 'drive' ? 'drive of the VM (VBD)' : `disk ${part}`, cells))
-  }
-  report.line(
-    row(
-      'snapshot is of',
-      results.map(({ isLinked }) => cell(isLinked ? "the VM's disk" : 'another disk')),
-    ),
-  )
-  report.line(
-    row(
-      'VM.revert took',
-      results.map(({ took }) => cell(formatDuration(took))),
-    ),
-  )
-  report.line('')
-  function contentCell(isBack: boolean): string {
-    return isBack ? cell('as at the snapshot', green) : cell('NOT as at the snapshot', yellow)
   }
 }
 

@@ -7,7 +7,7 @@ import path from 'node:path'
 export function makeWorkspace(): { readonly root: string; readonly remove: () => void } {
   const root = mkdtempSync(path.join(tmpdir(), 'sm-demo-'))
   const remove = (): void => {
-    endServers(root)
+    endProcesses(root)
     for (const mount of mountsUnder(root)) unmount(mount)
     rmSync(root, { recursive: true, force: true })
   }
@@ -23,15 +23,29 @@ export function makeWorkspace(): { readonly root: string; readonly remove: () =>
   return { root, remove }
 }
 
-/** Ends what still serves disks of the demo, as where it was interrupted. */
-function endServers(root: string): void {
-  for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-      if (command.includes('sm-nbd') && command.includes(`"${root}/`)) process.kill(Number(pid), 'SIGTERM')
-    } catch (error) {
-      if (existsSync(`/proc/${pid}`)) throw error // Else it has ended meanwhile.
-    }
+/** Ends the plugins and servers of a demo that was interrupted; what they would have cleaned up goes with the folder. */
+function endProcesses(root: string): void {
+  for (;;) {
+    const running = readdirSync('/proc').filter(name => /^\d+$/.test(name) && worksIn(name, root))
+    if (running.length === 0) return
+    for (const pid of running) signal(pid)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+  }
+}
+
+function worksIn(pid: string, root: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`SM_ROOT=${root}`)
+  } catch {
+    return false // It has ended meanwhile, or is another user's.
+  }
+}
+
+function signal(pid: string): void {
+  try {
+    process.kill(Number(pid), 'SIGKILL')
+  } catch (error) {
+    if (existsSync(`/proc/${pid}`)) throw error // Else it has ended meanwhile.
   }
 }
 

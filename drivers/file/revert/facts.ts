@@ -2,7 +2,7 @@ import { inspectVhd, type VhdIdentity } from '../../../lib/vhd/inspect.ts'
 import type { RevertDisk, RevertFacts, RevertNode } from '../../../lib/vhd/revert-plan.ts'
 import { VhdError } from '../../../lib/vhd/VhdUtil.ts'
 import type { VdiRecord } from '../../../lib/xapi/SmXapi.ts'
-import { hostActivity } from '../../hosts.ts'
+import { diskActivity } from '../../hosts.ts'
 import { readChildren, type Children } from '../children.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
 import type { FileVDI } from '../FileVDI.ts'
@@ -53,9 +53,9 @@ export async function gatherFacts(
   ]
   const directory = await readDirectory(sr, pair.target)
   const smConfig = target.sm_config
-  const activity = await hostActivity(sr.context, { uuid: pair.target, srRef: await sr.srRef(), smConfig })
+  const activity = await diskActivity(sr.context, { uuid: pair.target, srRef: await sr.srRef(), smConfig })
   const image = await inspectTarget(sr, directory, pair.target)
-  const { chain, problem, leafVhd } = await readChain(snapshot)
+  const { chain, problem, leafVhd } = await readChain(snapshot, kindOf(directory.names, snapshot.uuid))
   const space = await sr.context.system.files.statfs(sr.path)
   const facts: RevertFacts = {
     snapshot: {
@@ -76,7 +76,7 @@ export async function gatherFacts(
     },
     chain,
     chainProblem: problem,
-    freeBytes: space.bavail * space.bsize,
+    freeBytes: space.bfree * space.bsize,
     maxDepth: MAX_CHAIN_DEPTH,
   }
   const { staleKeys: staleHostKeys } = activity
@@ -141,8 +141,12 @@ interface ReadChain {
   readonly leafVhd: string | undefined
 }
 
-/** The chain as far as it can be read, and why no further. Each link is proven: the parent is the image the child was made on. */
-async function readChain(snapshot: FileVDI): Promise<ReadChain> {
+/**
+ * The chain as far as it can be read, and why no further. Each link is proven: the parent is the image the child was made
+ * on. What is no VHD has no chain, and a blocker of its own.
+ */
+async function readChain(snapshot: FileVDI, kind: RevertDisk['kind']): Promise<ReadChain> {
+  if (kind !== 'vhd') return { chain: [], problem: undefined, leafVhd: undefined }
   const { sr } = snapshot
   const tool = sr.embeddedVhd()
   const chain: RevertNode[] = []
@@ -153,8 +157,10 @@ async function readChain(snapshot: FileVDI): Promise<ReadChain> {
     for (;;) {
       const image: VhdIdentity = await inspectVhd(sr.context.system.files, current, { backupFooter: true })
       leafVhd ??= image.uuid
-      const problem = child === undefined ? undefined : brokenLink(child, image)
+      const problem = child === undefined ? undefined : brokenLink(child, image, baseName(current))
       if (problem !== undefined) return { chain, leafVhd, problem: `${current}: ${problem}` }
+      if ((await sr.context.system.files.stat(current)).size < image.endOfBitmaps)
+        return { chain, leafVhd, problem: `${current} ends before its data does` }
       chain.push(node(current, image))
       const parent = await tool.parent(current)
       if (parent === undefined) return { chain, leafVhd, problem: undefined }
@@ -169,7 +175,9 @@ async function readChain(snapshot: FileVDI): Promise<ReadChain> {
   }
 }
 
-function brokenLink(child: VhdIdentity, parent: VhdIdentity): string | undefined {
+/** By the name in its header a child is found when its parent is about to be replaced: the locators must lead there too. */
+function brokenLink(child: VhdIdentity, parent: VhdIdentity, name: string): string | undefined {
+  if (child.parentName !== name) return `its child names ${child.parentName ?? 'nothing'}`
   if (child.parentUuid !== parent.uuid) return 'it is not the image its child was made on'
   if (parent.virtualSize > child.virtualSize) return 'it is larger than its child'
   return undefined

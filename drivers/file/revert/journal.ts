@@ -22,6 +22,8 @@ export interface RevertRecord {
   readonly base?: string
   /** Footer uuid of the snapshot's image before a split; the base's afterwards. */
   readonly oldSnapshotVhd?: string
+  /** Uuid of a base copy that is found visible and gets hidden, in a relink. */
+  readonly hides?: string
   /** Uuid of the snapshot's parent before a split. */
   readonly snapshotParent?: string
   /** Footer uuid of the target's new image, once it is whole. */
@@ -38,7 +40,7 @@ export function revertJournal(sr: FileFamilySR, target: string): JournalFile<Rev
 }
 
 const STATES: readonly unknown[] = ['pausing', 'started', 'prepared']
-const UUIDS = ['base', 'oldSnapshotVhd', 'snapshotParent', 'newTargetVhd', 'oldTargetVhd'] as const
+const UUIDS = ['base', 'hides', 'oldSnapshotVhd', 'snapshotParent', 'newTargetVhd', 'oldTargetVhd'] as const
 
 function parse(value: unknown, target: string): RevertRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined

@@ -1,5 +1,6 @@
 import { correctTargetRecord, type RevertedDisks } from '../../revert/records.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
+import { cbtLogName } from '../layout.ts'
 import { correctBase, correctLeaf, fileSize, inspectDisk, parentUuidOf } from '../records.ts'
 
 /**
@@ -37,6 +38,7 @@ async function correctTarget(sr: FileFamilySR, disks: RevertedDisks, quiesced: b
   const [image, physicalUtilisation] = [await inspectDisk(sr, disks.target), await fileSize(sr, disks.target)]
   const isEmpty = image.allocatedBlocks === 0
   const { virtualSize } = image
-  const target = { virtualSize, physicalUtilisation, parent: parentUuidOf(image), isEmpty }
+  const hasChangeLog = await sr.context.system.files.exists(sr.file(cbtLogName(disks.target)))
+  const target = { virtualSize, physicalUtilisation, parent: parentUuidOf(image), isEmpty, hasChangeLog }
   await correctTargetRecord(sr.context.xapi, disks, target, { quiesced })
 }

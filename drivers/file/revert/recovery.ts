@@ -1,8 +1,8 @@
 import { SmError } from '../../../lib/smapi/SmError.ts'
 import { unpauseVdi } from '../../pause.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
-import { revertVhdName, vhdName } from '../layout.ts'
-import { correctBase, correctLeaf, footerUuid, forgetUuid, refOf, undecided } from '../records.ts'
+import { resizeJournalName, revertVhdName, vhdName } from '../layout.ts'
+import { correctBase, correctLeaf, footerUuid, forgetUuid, inspectDisk, refOf, undecided } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
@@ -73,16 +73,20 @@ export async function outcomeOf(sr: FileFamilySR, record: RevertRecord): Promise
 async function takeBack(sr: FileFamilySR, record: RevertRecord): Promise<boolean> {
   if (record.state === 'pausing') return true
   await removeTemporaries(sr, [record.target])
+  if (record.hides !== undefined) await followHidden(sr, record.hides)
   if (record.base === undefined || record.oldSnapshotVhd === undefined) return true
   const { snapshot: leaf, base, oldSnapshotVhd: baseVhd } = record
-  if (await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })) {
-    await forgetUuid(sr, base)
-    await correctLeafIfPresent(sr, leaf)
-    return true
-  }
-  await correctBase(sr, base)
+  const split = await undoSplit(sr, { leaf, base, temporary: 'revert', baseVhd })
+  if (split === 'undone') await forgetUuid(sr, base)
+  if (split === 'kept') await correctBase(sr, base)
   await correctLeafIfPresent(sr, leaf)
   return true
+}
+
+/** Hiding a base copy is not taken back: with two children that is what it should be. Its record follows. */
+async function followHidden(sr: FileFamilySR, uuid: string): Promise<void> {
+  const exists = await sr.context.system.files.exists(sr.file(vhdName(uuid)))
+  if (exists && (await inspectDisk(sr, uuid)).hidden) await correctBase(sr, uuid)
 }
 
 async function correctLeafIfPresent(sr: FileFamilySR, uuid: string): Promise<void> {
@@ -93,11 +97,21 @@ async function finishCommitted(sr: FileFamilySR, record: RevertRecord, quiesced:
   // What made the commit uncertain may have been this very step.
   await sr.context.system.files.syncDirectory(sr.path)
   await removeTemporaries(sr, [record.target, record.snapshot])
-  if (record.base !== undefined) {
-    const base = sr.file(vhdName(record.base))
-    if (await sr.context.system.files.exists(base)) await (await sr.vhdUtil()).setHidden(base, true)
+  await dropResizeJournal(sr, record.target)
+  const { base } = record
+  if (base !== undefined && (await inspectDisk(sr, record.target)).parentName === vhdName(base)) {
+    await (await sr.vhdUtil()).setHidden(sr.file(vhdName(base)), true)
   }
   return correctRecords(sr, record, { quiesced })
+}
+
+/** The resize of an image that is gone is not to be taken back on the one that has its name now. */
+export async function dropResizeJournal(sr: FileFamilySR, target: string): Promise<void> {
+  const { files } = sr.context.system
+  const journal = sr.file(resizeJournalName(target))
+  if (!(await files.exists(journal))) return
+  await files.unlink(journal)
+  await files.syncDirectory(sr.path)
 }
 
 /** True where nothing this revert paused is paused any more. */

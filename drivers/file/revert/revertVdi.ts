@@ -11,7 +11,7 @@ import { executeRevert } from './execute.ts'
 import { gatherFacts, type GatheredFacts } from './facts.ts'
 import { revertJournal, type RevertRecord } from './journal.ts'
 import { correctRecords } from './records.ts'
-import { resumePaused, settleRevert } from './recovery.ts'
+import { dropResizeJournal, resumePaused, settleRevert } from './recovery.ts'
 import { identifyPair, type RevertPair } from '../../revert/target.ts'
 
 /** With the SR lock held and `running` ours, no collector works on the SR. */
@@ -26,7 +26,7 @@ const QUIESCED = { quiesced: true }
 export async function revertVdi(snapshot: FileVDI, request: Request): Promise<void> {
   const { sr } = snapshot
   const pair = await identifyPair(snapshot, request)
-  await refusePendingJournals(sr, pair.target)
+  await refusePendingJournals(sr, pair.target, { replaced: true })
   requireNoBlocker(decide(await gatherFacts(pair)))
   const running = await quiesce(sr.context, sr.uuid)
   try {
@@ -174,9 +174,13 @@ async function afterCommit(pair: RevertPair<FileVDI>, record: RevertRecord, size
     await sr.adjustStatistics(sizeAfter - sizeBefore)
     return true
   })
+  const tidied = await attempt('the journal of a resize', async () => {
+    await dropResizeJournal(sr, pair.target)
+    return true
+  })
   const resumed = await resumePaused(sr, record)
   await attempt('its journal', async () => {
-    if (corrected && resumed) await revertJournal(sr, pair.target).remove()
+    if (corrected && tidied && resumed) await revertJournal(sr, pair.target).remove()
     return true
   })
 }
@@ -204,6 +208,7 @@ function startedRecord(record: RevertRecord, gathered: GatheredFacts, newUuid: (
     state: 'started',
     mode: plan.mode === 'split' ? 'split' : 'relink',
     ...(plan.mode === 'split' ? split : {}),
+    ...(plan.hideBacking ? { hides: plan.backing } : {}),
     ...(plan.mode === 'split' && snapshotParent !== undefined ? { snapshotParent } : {}),
     ...(targetVhd === undefined ? {} : { oldTargetVhd: targetVhd }),
   }

@@ -1,8 +1,8 @@
 import { hostsOf, unpauseVdi } from '../../pause.ts'
 import { readChildren } from '../children.ts'
 import type { FileFamilySR } from '../FileFamilySR.ts'
-import { newVhdName, vhdName } from '../layout.ts'
-import { correctBase, correctParent, forgetUuid, inspectDisk, refOf } from '../records.ts'
+import { MAX_CHAIN_DEPTH, newVhdName, rawName, vhdName } from '../layout.ts'
+import { correctBase, correctParent, forgetUuid, inspectDisk, parentUuidOf, refOf } from '../records.ts'
 import { undoSplit } from '../split.ts'
 import { snapshotJournal, type SnapshotRecord } from './journal.ts'
 
@@ -37,7 +37,7 @@ export async function resumeVdi(sr: FileFamilySR, uuid: string, secondary?: stri
 export async function rollBackSnapshot(sr: FileFamilySR, record: SnapshotRecord): Promise<void> {
   const { files } = sr.context.system
   const { destination, base, vdi: leaf, baseVhd } = record
-  if (destination !== undefined) {
+  if (destination !== undefined && (await mayBeDestination(sr, record, destination))) {
     await files.unlinkIfPresent(sr.file(newVhdName(destination)))
     if (await isUsed(sr, destination)) {
       await correctBase(sr, base)
@@ -47,9 +47,26 @@ export async function rollBackSnapshot(sr: FileFamilySR, record: SnapshotRecord)
     await files.unlinkIfPresent(sr.file(vhdName(destination)))
     await forgetUuid(sr, destination)
   }
-  if (await undoSplit(sr, { leaf, base, temporary: 'new', baseVhd })) await forgetUuid(sr, base)
+  if ((await undoSplit(sr, { leaf, base, temporary: 'new', baseVhd })) === 'undone') await forgetUuid(sr, base)
   await files.syncDirectory(sr.path)
   if (await files.exists(sr.file(vhdName(leaf)))) await correctParent(sr, leaf)
+}
+
+/**
+ * A journal may be out of date: a destination stands on the base or, where none was made, on an ancestor of the disk. One
+ * that has no file yet may only have a record.
+ */
+async function mayBeDestination(sr: FileFamilySR, { vdi, base }: SnapshotRecord, uuid: string): Promise<boolean> {
+  const { files } = sr.context.system
+  if (!(await files.exists(sr.file(vhdName(uuid))))) return !(await files.exists(sr.file(rawName(uuid))))
+  const parent = parentUuidOf(await inspectDisk(sr, uuid))
+  if (parent === undefined || parent === base) return parent === base
+  let current: string | undefined = vdi
+  for (let depth = 0; depth <= MAX_CHAIN_DEPTH && current !== undefined && current !== parent; depth += 1) {
+    const exists: boolean = await files.exists(sr.file(vhdName(current)))
+    current = exists ? parentUuidOf(await inspectDisk(sr, current)) : undefined
+  }
+  return current === parent
 }
 
 /** Whether a destination is more than the empty leaf that the snapshot made. */

@@ -48,7 +48,7 @@ export class Executor {
 
 /**
  * Makes what runs a program as a process: no standard input, and output into files below `scratch`, so that a child that
- * the program leaves behind holds nobody up.
+ * the program leaves behind holds nobody up. It has a session of its own: what is typed at our terminal is not meant for it.
  */
 export function makeRunProgram(files: Files, newUuid: () => string, scratch: string): RunProgram {
   /** A file without a name: it vanishes with its last user. */
@@ -75,7 +75,7 @@ interface SpawnOptions {
 
 function spawnWith(program: string, argument: string, { env, output }: SpawnOptions): Promise<End> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [argument], { env, cwd: '/', stdio: ['ignore', ...output] })
+    const child = spawn(program, [argument], { env, cwd: '/', detached: true, stdio: ['ignore', ...output] })
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       resolve({ exitCode: code ?? undefined, signal: signal ?? undefined })

@@ -68,6 +68,28 @@ test('tables are aligned by what a terminal shows', () => {
   expect(new Set(lines.map(displayWidth))).toEqual(new Set([13]))
 })
 
+test('on a terminal long names give way, and nothing else', () => {
+  const rows = [
+    { name: 'n'.repeat(60), size: '1 MiB' },
+    { name: '日本語'.repeat(12), size: '10 MiB' },
+  ]
+  const render = (width?: number) =>
+    renderTable(
+      [
+        { title: 'NAME', value: row => row.name, mayShrink: true },
+        { title: 'SIZE', value: row => row.size, align: 'right' },
+      ],
+      rows,
+      width,
+    )
+  expect(render()).toContain(rows[0]?.name)
+  const lines = render(30).trimEnd().split('\n')
+  expect(lines.map(displayWidth)).toEqual([30, 30, 30])
+  expect(lines[1]).toMatch(/^n{21}… {3}1 MiB$/)
+  expect(lines[2]).toMatch(/^(日本語)+日?本?… +10 MiB$/)
+  expect(render(5)).toMatch(/n{15}… {3}1 MiB/)
+})
+
 test('an empty table is empty', () => {
   expect(renderTable([{ title: 'NAME', value: String }], [])).toBe('')
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MIB, Workbench, type VdiJson } from './workbench.ts'
 
@@ -186,4 +186,26 @@ test('a scan tells what came and what went, and warns where all is gone', async 
   expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/0 images in the database, 1 forgotten\n.*mounted/)
   renameSync(elsewhere, file)
   expect((await bench.sm(['sr-scan', 'scanned'])).stderr).toMatch(/: 1 images in the database, 1 new\n$/)
+})
+
+test('a snapshot is shown with the name of its disk, or as one whose disk is gone', async () => {
+  const disk = await bench.ok('vdi-create', 'store', 'shown', '--size', '2MiB')
+  const snapshot = await bench.ok('vdi-snapshot', 'shown', 'of shown')
+  expect(await bench.ok('info', snapshot)).toMatch(new RegExp(`snapshot of +shown \\(${disk.slice(0, 8)}\\)`))
+  await bench.ok('vdi-destroy', disk)
+  expect(await bench.ok('info', snapshot)).toMatch(/snapshot of +a disk that is gone/)
+})
+
+test.skipIf(process.getuid?.() !== 0)('a repository that is made but cannot be attached is no success', async () => {
+  mkdirSync(bench.path('theirs'))
+  chownSync(bench.path('theirs'), 65534, 65534)
+  const withoutRights = ['setpriv', '--inh-caps=-fowner,-sys_admin', '--bounding-set=-fowner,-sys_admin', '--']
+  const outcome = await bench.sm(['sr-create', 'theirs', '--location', 'theirs'], { through: withoutRights })
+  expect(outcome.code).toBe(1)
+  expect(outcome.stdout.trim()).toMatch(UUID)
+  expect(outcome.stderr).toContain(`sm pbd-plug ${outcome.stdout.trim()}`)
+  expect(outcome.stderr).toContain('EPERM')
+  await bench.ok('pbd-plug', 'theirs')
+  await bench.ok('pbd-unplug', 'theirs')
+  await bench.ok('sr-destroy', 'theirs')
 })

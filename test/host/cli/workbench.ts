@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { unmountBelow } from '../../support/unmountBelow.ts'
 
-const program = fileURLToPath(new URL('../../../bin/sm', import.meta.url))
+export const program = fileURLToPath(new URL('../../../bin/sm', import.meta.url))
 const bundle = fileURLToPath(new URL('../../../dist/sm.cjs', import.meta.url))
 
 export interface Outcome {
@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly input?: Buffer
   /** Changes to the environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** A program that runs `sm`, with its arguments. */
+  readonly through?: readonly string[]
 }
 
 /** A folder of its own with an SM_ROOT in it, and `sm` as a user runs it. */
@@ -39,7 +41,8 @@ export class Workbench {
   sm(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const env = { PATH: process.env['PATH'], HOME: this.folder, LANG: 'C.UTF-8', SM_ROOT: this.root, ...options.env }
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [program, ...args], { env, cwd: this.folder })
+      const [command = '', ...rest] = [...(options.through ?? []), process.execPath, program, ...args]
+      const child = spawn(command, rest, { env, cwd: this.folder })
       const output: Buffer[] = []
       let stderr = ''
       child.stdout.on('data', (chunk: Buffer) => output.push(chunk))

@@ -63,6 +63,26 @@ describe('an active VDI', () => {
     expect((await client.read(0, 512)).equals(Buffer.alloc(512))).toBe(true)
   })
 
+  test('is not reverted, snapshotted, resized or deleted where its record has lost the word of it', async () => {
+    await world.write(disk, 1, 0, 1)
+    const snapshot = await world.snapshot(disk)
+    await world.write(disk, 2, 0, 1)
+    await activate(disk)
+    await world.call('VDI.remove_from_sm_config', disk.ref, `host_${await world.host()}`)
+    expect(await world.fault('vdi_revert', snapshot, { args: [disk.ref] })).toMatchObject({ code: 24 })
+    expect(await world.fault('vdi_resize', disk, { args: [String(16 * MIB)] })).toMatchObject({ code: 24 })
+    expect(await world.fault('vdi_delete', disk)).toMatchObject({ code: 24 })
+    expect(await world.fault('vdi_snapshot', disk, { driver_params: {} })).toMatchObject({ code: 82 })
+    expect(await world.fault('vdi_clone', disk, { driver_params: {} })).toMatchObject({ code: 81 })
+    expect((await world.record(disk)).sm_config).not.toHaveProperty('paused')
+    client = await NbdClient.connect(link(disk), disk.uuid)
+    expect((await client.read(0, 512)).equals(Buffer.alloc(512, 2))).toBe(true)
+    client.close()
+    await world.plugin('vdi_deactivate', disk)
+    await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(await world.content(snapshot.uuid))
+  })
+
   test('goes on under its client while it is snapshotted', async () => {
     await activate(disk)
     client = await NbdClient.connect(link(disk), disk.uuid)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Disk, projectRoot, World } from '../../support/World.ts'
@@ -71,6 +71,19 @@ describe('a VDI on a host with tapdisk', () => {
     expect((await world.failure('VDI.snapshot', disk.ref))[0]).toMatch(/^SR_BACKEND_FAILURE/)
     expect(await world.names()).toEqual(before)
     expect((await world.record(disk)).sm_config).not.toHaveProperty('paused')
+  })
+
+  test.each([
+    ['vhd', {}],
+    ['raw', { type: 'raw' }],
+  ])('whose %s image is a link out of the SR is not opened', async (extension, smConfig) => {
+    const linked = await world.createVdi('linked', 2, smConfig)
+    const file = path.join(world.location, `${linked.uuid}.${extension}`)
+    renameSync(file, path.join(world.root, 'elsewhere'))
+    symlinkSync(path.join(world.root, 'elsewhere'), file)
+    calls()
+    expect((await world.fault('vdi_activate', linked, { args: ['true'] })).code).toBe(46)
+    expect(calls().filter(call => !call.startsWith('list'))).toEqual([])
   })
 
   test('whose tapdisk is gone can be opened again', async () => {

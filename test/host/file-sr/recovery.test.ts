@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Effects } from '../../../lib/os/effects.ts'
+import { Effects, errnoError } from '../../../lib/os/effects.ts'
+import { Files } from '../../../lib/os/files.ts'
 import { makeSystem } from '../../../lib/os/system.ts'
 import { EmbeddedVhdUtil } from '../../../lib/vhd/EmbeddedVhdUtil.ts'
 import { runInProcess, unreadable } from '../../support/inProcess.ts'
@@ -279,6 +280,20 @@ describe('a journal that cannot be settled', () => {
     expect(await journals()).toEqual([])
     expect(await world.content(disk.uuid)).toEqual(before)
   })
+})
+
+test('what cannot be removed, as on a read-only file system, keeps no scan from working', async () => {
+  class ReadOnly extends Files {
+    override unlink(filePath: string): Promise<void> {
+      return Promise.reject(errnoError('EROFS', filePath))
+    }
+  }
+  await writeFile(inSr(`${disk.uuid}.vhd.new`), 'x')
+  const system = makeSystem(new Effects(''))
+  const scan = { command: 'sr_scan', vdi: disk }
+  expect(await runInProcess(world, scan, { ...system, files: new ReadOnly(system.effects) })).toBeNull()
+  await world.scan()
+  expect(await world.names()).not.toContain(`${disk.uuid}.vhd.new`)
 })
 
 test('deleting an SR leaves hidden files that are not its own', async () => {

@@ -1,6 +1,11 @@
+import type { StatsFs } from 'node:fs'
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Effects } from '../../../lib/os/effects.ts'
+import { Files } from '../../../lib/os/files.ts'
+import { makeSystem, type System } from '../../../lib/os/system.ts'
+import { runInProcess } from '../../support/inProcess.ts'
 import { World, type Disk } from '../../support/World.ts'
 
 describe('a revert is refused', () => {
@@ -70,6 +75,15 @@ describe('a revert is refused', () => {
     })
   })
 
+  test('when the snapshot is raw, be the target raw too or not, with the same code', async () => {
+    const raws = [await world.createVdi('raw', 4, { type: 'raw' }), await world.createVdi('raw', 4, { type: 'raw' })]
+    const [from, to] = raws as [Disk, Disk]
+    for (const target of [disk, to]) {
+      const fault = await world.fault('vdi_revert', from, { args: [target.ref] })
+      expect(fault).toMatchObject({ code: 38, message: expect.stringContaining('[opterr=raw VDI]') as string })
+    }
+  })
+
   test('when the target has a format this driver does not handle', async () => {
     await writeFile(path.join(world.location, `${disk.uuid}.qcow2`), 'x')
     expect((await refusal()).code).toBe(66)
@@ -116,8 +130,27 @@ describe('a revert is refused', () => {
     await rm(world.vhd(child.uuid))
   })
 
+  test('when the snapshot is built on the target although its header names another disk', async () => {
+    const built = await world.createVdi('built', 4)
+    const { EmbeddedVhdUtil } = await import('../../../lib/vhd/EmbeddedVhdUtil.ts')
+    const vhd = new EmbeddedVhdUtil(world.system, { boundary: world.location })
+    await rm(world.vhd(built.uuid))
+    await vhd.snapshot(world.vhd(built.uuid), world.vhd(disk.uuid))
+    const image = await readFile(world.vhd(built.uuid))
+    const wanted = await world.content(built.uuid)
+    await writeFile(world.vhd(built.uuid), withParentName(image, `${snapshot.uuid}.vhd`))
+    const before = await world.content(disk.uuid)
+    expect((await world.fault('vdi_revert', built, { args: [disk.ref] })).code).toBe(46)
+    expect(await world.content(disk.uuid)).toEqual(before)
+    expect(await world.content(built.uuid)).toEqual(wanted)
+    await rm(world.vhd(built.uuid))
+  })
+
   test('when the snapshot cannot be read down to its root', async () => {
     const base = (await world.record(snapshot)).sm_config['vhd-parent'] ?? ''
+    const endOfMetadata = 3584
+    await truncate(world.vhd(base), endOfMetadata)
+    expect(await refusal()).toMatchObject({ code: 46, message: expect.stringContaining('ends before') as string })
     await truncate(world.vhd(base), 1000)
     expect((await refusal()).code).toBe(46)
     await rm(world.vhd(base))
@@ -190,6 +223,28 @@ describe('a revert goes on', () => {
     const wanted = await world.content(snapshot.uuid)
     await world.revert(snapshot)
     expect(await world.content(disk.uuid)).toEqual(wanted)
+    expect((await world.record(disk)).cbt_enabled).toBe(false)
+  })
+
+  test('where the target was left half-way through a resize that cannot be taken back, which helps', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const image = await readFile(world.vhd(disk.uuid))
+    await writeFile(world.vhd(disk.uuid), poisoned(image))
+    await writeFile(path.join(world.location, `.journal-${disk.uuid}`), Buffer.alloc(512, 5))
+    await world.scan()
+    expect((await world.fault('vdi_attach', disk, { args: ['true'] })).code).toBe(47)
+    await world.revert(snapshot)
+    expect(await world.content(disk.uuid)).toEqual(await world.content(snapshot.uuid))
+    expect(await world.names()).not.toContain(`.journal-${disk.uuid}`)
+    expect(await world.plugin('vdi_attach', disk, { args: ['true'] })).toContain('params_nbd')
+  })
+
+  test('where all that is free is what the file system reserves for root, and says so where nothing is', async () => {
+    const [disk, snapshot] = await snapshotted()
+    const revert = { command: 'vdi_revert', vdi: snapshot, members: { args: [disk.ref] } }
+    await expect(runInProcess(world, revert, withFreeBlocks(0))).rejects.toMatchObject({ code: 44 })
+    await runInProcess(world, revert, withFreeBlocks(1000))
+    expect(await world.content(disk.uuid)).toEqual(await world.content(snapshot.uuid))
   })
 
   test('beside a reader of the snapshot without disturbing it, where its image stays', async () => {
@@ -274,3 +329,38 @@ describe('while a revert journal is pending', () => {
     expect(await world.plugin('vdi_attach', other, { args: ['true'] })).toContain('params_nbd')
   })
 })
+
+/** A system whose file system leaves no block to ordinary users. */
+function withFreeBlocks(bfree: number): System {
+  class AlmostFull extends Files {
+    override async statfs(directory: string): Promise<StatsFs> {
+      return Object.assign(await super.statfs(directory), { bavail: 0, bfree })
+    }
+  }
+  const system = makeSystem(new Effects(''))
+  return { ...system, files: new AlmostFull(system.effects) }
+}
+
+/** The image with both footers as a resize leaves them while it works. */
+function poisoned(image: Buffer): Buffer {
+  const changed = Buffer.from(image)
+  for (const start of [0, image.length - 512]) {
+    changed.write('v_poison', start, 'latin1')
+    changed.writeUInt32BE(0, start + 64)
+    const sum = changed.subarray(start, start + 512).reduce((total, byte) => total + byte, 0)
+    changed.writeUInt32BE(~sum >>> 0, start + 64)
+  }
+  return changed
+}
+
+/** The image with another name of its parent in the header, which its locators do not know. */
+function withParentName(image: Buffer, name: string): Buffer {
+  const [header, nameField, checksum] = [512, 512 + 0x40, 512 + 0x24]
+  const changed = Buffer.from(image)
+  changed.fill(0, nameField, nameField + 512)
+  Buffer.from(name, 'utf16le').swap16().copy(changed, nameField)
+  changed.writeUInt32BE(0, checksum)
+  const sum = changed.subarray(header, header + 1024).reduce((total, byte) => total + byte, 0)
+  changed.writeUInt32BE(~sum >>> 0, checksum)
+  return changed
+}

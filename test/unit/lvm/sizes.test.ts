@@ -5,10 +5,10 @@ import {
   overheadEmpty,
   rawVolumeSize,
   ROOM_FOR,
-  roundVirtualSize,
   THIN_VOLUME,
   volumeSize,
 } from '../../../lib/lvhd/sizes.ts'
+import { roundVirtualSize } from '../../../lib/vhd/virtualSize.ts'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
