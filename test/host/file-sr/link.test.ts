@@ -29,8 +29,7 @@ function call(command: string, location: string): Promise<unknown> {
     { command, args: [], device_config: { location }, session_ref: 'OpaqueRef:s', sr_ref: 'OpaqueRef:sr', sr_uuid: SR },
   ])
   const plugin = [path.join(projectRoot, 'bin/FileSR'), request]
-  const [program = '', ...args] =
-    mayMount() ? ['setpriv', '--bounding-set=-sys_admin', ...plugin] : plugin
+  const [program = '', ...args] = mayMount() ? ['setpriv', '--bounding-set=-sys_admin', ...plugin] : plugin
   const env = { PATH: process.env['PATH'], SM_ROOT: path.join(root, 'root'), SM_XAPI_URL: server.url, SM_LOG: 'none' }
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
