@@ -44,7 +44,8 @@ describeLab('a logical volume that our server has open', () => {
       ) &
       within 60 test -s /tmp/load; within 60 sh -c '[ $(cat /tmp/load) -ge 20 ]'`)
     const { pid } = await serverOf(guest, world, disk)
-    await guest.run(`kill -KILL ${pid}; within 60 test -e /tmp/load-ended; nbd-client -d ${first} >/dev/null`)
+    // Without being told, the kernel waits up to 90 s for the answer to what was under way.
+    await guest.run(`kill -KILL ${pid}; nbd-client -d ${first} >/dev/null; within 60 test -e /tmp/load-ended`)
     await guest.run(`/project/bin/vhd-util check -n ${volume('VHD', disk)}`)
     await operator.sm('vdi-detach', disk.uuid)
     const again = await operator.attach(disk)
