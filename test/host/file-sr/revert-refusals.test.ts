@@ -239,6 +239,27 @@ describe('a revert goes on', () => {
     expect(await world.plugin('vdi_attach', disk, { args: ['true'] })).toContain('params_nbd')
   })
 
+  test.each([
+    ['FileSR_revert_before_commit', 'it is still closed, and a revert still helps'],
+    ['FileSR_revert_after_commit', 'the journal of the image that is gone is not taken to the new one'],
+  ])('killed at %s over a disk that a resize left half-way: %s', async point => {
+    const [disk, snapshot] = await snapshotted()
+    const wanted = await world.content(snapshot.uuid)
+    await writeFile(world.vhd(disk.uuid), poisoned(await readFile(world.vhd(disk.uuid))))
+    await writeFile(path.join(world.location, `.journal-${disk.uuid}`), Buffer.alloc(512, 5))
+    await world.start(point)
+    await expect(world.revert(snapshot)).rejects.toThrow('SIGKILL')
+    await world.start()
+    await world.scan()
+    if (point === 'FileSR_revert_before_commit') {
+      expect((await world.fault('vdi_attach', disk, { args: ['true'] })).code).toBe(47)
+      await world.revert(snapshot)
+    }
+    expect(await world.content(disk.uuid)).toEqual(wanted)
+    expect((await world.names()).filter(name => !name.endsWith('.vhd'))).toEqual([])
+    expect((await world.record(disk)).sm_config).not.toHaveProperty('paused')
+  })
+
   test('where all that is free is what the file system reserves for root, and says so where nothing is', async () => {
     const [disk, snapshot] = await snapshotted()
     const revert = { command: 'vdi_revert', vdi: snapshot, members: { args: [disk.ref] } }
